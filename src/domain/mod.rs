@@ -1,0 +1,21 @@
+//! The terms: conversations and their states, messages, deliveries, outcomes. Pure: no IO, no clock, no serialisation.
+
+mod conversation;
+mod customer;
+mod delivery;
+mod ids;
+mod inbound;
+mod language;
+mod message;
+mod outcome;
+mod settlement;
+
+pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner};
+pub use customer::{Customer, NoIdentity, Recipient};
+pub use delivery::{Attempted, DeadReason, Delivery, Lane, NewDelivery, Payload, Priority};
+pub use ids::{ConversationId, DeliveryId, HandoffId, MessageId, NodeId, new_id};
+pub use inbound::{Dedupe, Inbound, Profile};
+pub use language::Language;
+pub use message::{Author, Message, Said};
+pub use outcome::{Failure, Outcome, Suppression};
+pub use settlement::{Ownership, Settlement};
