@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -13,8 +13,8 @@ pub struct Clock(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    System,
-    Manual(Arc<watch::Sender<Timestamp>>),
+    System(Instant),
+    Manual(Timestamp, Arc<watch::Sender<Timestamp>>),
 }
 
 /// Says that the time allowed for something ran out.
@@ -25,12 +25,12 @@ pub struct Elapsed;
 impl Clock {
     /// Gives the machine's own clock.
     pub fn system() -> Self {
-        Self(Kind::System)
+        Self(Kind::System(Instant::now()))
     }
 
     /// Gives a clock that stands at `start` until [`Clock::advance`] moves it.
     pub fn manual(start: Timestamp) -> Self {
-        Self(Kind::Manual(Arc::new(watch::channel(start).0)))
+        Self(Kind::Manual(start, Arc::new(watch::channel(start).0)))
     }
 
     /// Tells the time, rounded down to the millisecond that the store keeps.
@@ -40,47 +40,60 @@ impl Clock {
     )]
     pub fn now(&self) -> Timestamp {
         let now = match &self.0 {
-            Kind::System => Timestamp::now(),
-            Kind::Manual(time) => *time.borrow(),
+            Kind::System(_) => Timestamp::now(),
+            Kind::Manual(_, time) => *time.borrow(),
         };
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
+    /// Tells how long this clock has run. Unlike the time of day, it never goes back.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Kind::System(start) => start.elapsed(),
+            Kind::Manual(start, time) => {
+                Duration::try_from(time.borrow().duration_since(*start)).unwrap_or_default()
+            }
+        }
+    }
+
     /// Moves a manual clock forward and wakes who waited for the time between; a system clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Kind::Manual(time) = &self.0 {
+        if let Kind::Manual(_, time) = &self.0 {
             time.send_modify(|now| *now = later(*now, by));
         }
     }
 
-    /// Waits for `duration` of this clock's time.
-    pub async fn sleep(&self, duration: Duration) {
-        self.sleep_until(later(self.now(), duration)).await;
+    /// Waits for `duration` of this clock's time, counted from this call and not from when it is first awaited.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + '_ {
+        self.sleep_until(later(self.now(), duration))
     }
 
     /// Waits until this clock shows `deadline`.
     #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep_until(&self, deadline: Timestamp) {
         match &self.0 {
-            Kind::System => {
+            Kind::System(_) => {
                 let left = deadline.duration_since(self.now());
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             // The sender lives in this very clock, so the wait cannot end by its loss.
-            Kind::Manual(time) => drop(time.subscribe().wait_for(|now| *now >= deadline).await),
+            Kind::Manual(_, time) => drop(time.subscribe().wait_for(|now| *now >= deadline).await),
         }
     }
 
     /// Runs `future`, but for no longer than `limit` of this clock's time.
-    pub async fn timeout<T>(
+    pub fn timeout<T>(
         &self,
         limit: Duration,
         future: impl Future<Output = T>,
-    ) -> Result<T, Elapsed> {
-        tokio::select! {
-            biased;
-            value = future => Ok(value),
-            () = self.sleep(limit) => Err(Elapsed),
+    ) -> impl Future<Output = Result<T, Elapsed>> {
+        let over = self.sleep(limit);
+        async move {
+            tokio::select! {
+                biased;
+                value = future => Ok(value),
+                () = over => Err(Elapsed),
+            }
         }
     }
 }

@@ -59,6 +59,18 @@ impl Problem {
     }
 }
 
+impl From<String> for Problem {
+    fn from(message: String) -> Self {
+        Self::new("", message)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(message: &str) -> Self {
+        Self::new("", message)
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(file) = &self.file {

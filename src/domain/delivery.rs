@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Conversation, DeliveryId, MessageId};
+use super::{Conversation, DeliveryId, Suppression};
 use crate::redact::Private;
 
 /// Where a delivery goes. Order holds for a conversation within a lane, so that a desk that is down delays no reply.
@@ -88,8 +88,19 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// The newest customer message that it answers, for the record of what became of it.
-    pub answers: Option<MessageId>,
+    /// Whether an earlier attempt may have arrived.
+    pub possible_duplicate: bool,
+}
+
+/// Whether a claimed delivery may leave, asked at the last step before it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clearance {
+    /// It may, and the store knows that it is on its way.
+    Go,
+    /// It may not any more; the messages it answered have this as their outcome.
+    Dropped(Suppression),
+    /// It is no longer this node's to send.
+    Lost,
 }
 
 /// How an attempt to send ended.
@@ -104,27 +115,30 @@ pub enum Attempted {
         /// What the other side said.
         error: String,
     },
-    /// It may have been taken. It is tried once more, marked as a possible duplicate.
+    /// It may have been taken.
     Unknown {
-        /// When it is tried again.
+        /// What to do about it.
+        policy: OnUnknown,
+        /// When it is tried again, where the policy says so.
         at: Timestamp,
         /// What happened.
         error: String,
     },
-    /// It will never be taken.
+    /// It was refused for good, or all attempts were used up.
     Dead {
-        /// What kind of end it is.
-        reason: DeadReason,
         /// What the other side said.
         error: String,
     },
 }
 
-/// Why a delivery is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeadReason {
-    /// The other side refused it for good, or all attempts were used up.
-    Refused,
-    /// Whether it arrived is not known, and it is not to be sent twice.
-    Unknown,
+/// What to do about a delivery of which nobody knows whether it arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Send it one more time, marked as a possible duplicate; give it up if that ends the same way.
+    #[default]
+    ResendOnce,
+    /// Keep it for an operator to decide.
+    Hold,
+    /// Give it up.
+    Drop,
 }

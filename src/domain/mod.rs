@@ -12,7 +12,9 @@ mod settlement;
 
 pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner};
 pub use customer::{Customer, NoIdentity, Recipient};
-pub use delivery::{Attempted, DeadReason, Delivery, Lane, NewDelivery, Payload, Priority};
+pub use delivery::{
+    Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,
+};
 pub use ids::{ConversationId, DeliveryId, HandoffId, MessageId, NodeId, new_id};
 pub use inbound::{Dedupe, Inbound, Profile};
 pub use language::Language;

@@ -1,0 +1,314 @@
+//! The composition root: a configuration in, a running gateway out. It alone knows every part.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::braze::{Campaign, Workspace};
+use crate::clock::Clock;
+use crate::config::{AssistantConfig, Config, meant};
+use crate::handoff::{Desk, DeskError};
+use crate::http::{self, Door, Doors};
+use crate::http_client::BuildError;
+use crate::memory::Memory;
+use crate::model::{Target, TargetError};
+use crate::problem::Problem;
+use crate::prompts::{self, Prompts, Source};
+use crate::shutdown::Shutdown;
+use crate::store::{OpenError, Sqlite, Store, StoreError};
+use crate::turn::{Assistant, DeskTerms};
+use crate::workers::{self, Route, Shared};
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    prompts: Vec<(String, Prompts)>,
+    store: Arc<dyn Store>,
+    shutdown: Shutdown,
+    clock: Clock,
+    drain: Duration,
+}
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Prompt folders have problems.
+    #[error("the prompts have problems")]
+    Prompts(Vec<Problem>),
+    /// The store could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A model's client could not be made.
+    #[error("model `{name}`: {source}")]
+    Model {
+        /// Its name in the configuration.
+        name: String,
+        /// Why.
+        source: TargetError,
+    },
+    /// A desk's client could not be made.
+    #[error("desk `{name}`: {source}")]
+    Desk {
+        /// Its name in the configuration.
+        name: String,
+        /// Why.
+        source: DeskError,
+    },
+    /// A workspace's client could not be made.
+    #[error("workspace `{name}`: {source}")]
+    Workspace {
+        /// Its name in the configuration.
+        name: String,
+        /// Why.
+        source: BuildError,
+    },
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address} (`server.listen`): {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The clients of everything outside, by their names in the configuration.
+struct Outside {
+    targets: BTreeMap<String, Target>,
+    desks: BTreeMap<String, Arc<Desk>>,
+    workspaces: BTreeMap<String, Arc<Workspace>>,
+}
+
+impl App {
+    /// Starts everything. Requests are taken, and work goes on, when this returns.
+    pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let prompts = load_prompts(config).map_err(StartError::Prompts)?;
+        let outside = Outside::connect(config, &clock)?;
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store, clock.clone())?);
+        let shutdown = Shutdown::new();
+        let address = config.server.listen;
+        let listen = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+
+        let shared = Shared {
+            store: Arc::clone(&store),
+            assistants: Arc::new(assistants(config, &prompts, &outside)),
+            memory: Arc::new(Memory::new(config.memory.clone())),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let routes = outside.routes(config);
+        workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
+        for (_, prompts) in &prompts {
+            prompts::watch(prompts.clone(), clock.clone(), &shutdown);
+        }
+        let doors = doors(config, &prompts, &outside, &store, &clock, &shutdown);
+        let stop = shutdown.clone();
+        shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
+            stop.stopping().await
+        }));
+        Ok(Self {
+            address,
+            prompts,
+            store,
+            shutdown,
+            clock,
+            drain: config.server.drain,
+        })
+    }
+
+    /// Gives the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives the store, for who asks what became of things.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Waits until something inside starts the stop: a worker that died.
+    pub async fn stopping(&self) {
+        self.shutdown.stopping().await;
+    }
+
+    /// Reads all prompt folders again; a broken one stays as it was.
+    pub fn reload(&self) {
+        for (_, prompts) in &self.prompts {
+            prompts::report(prompts, &prompts.reload());
+        }
+    }
+
+    /// Stops: no new work, what is under way is finished or left to the store. `true` if all of it ended well.
+    pub async fn stop(self) -> bool {
+        let cut_short = self.shutdown.drain(&self.clock, self.drain).await;
+        if cut_short > 0 {
+            tracing::warn!(
+                cut_short,
+                "stopped before everything had finished; the store knows the rest"
+            );
+        }
+        !self.shutdown.has_crashed()
+    }
+}
+
+/// Loads the folder of each assistant, or says everything that is wrong with any.
+pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Problem>> {
+    let mut loaded = Vec::new();
+    let mut problems = Vec::new();
+    for (name, assistant) in &config.assistants {
+        let source = assistant
+            .prompts
+            .clone()
+            .map_or(Source::BuiltIn, Source::Directory);
+        match Prompts::open(source, assistant.language(), assistant.business.clone()) {
+            Ok(prompts) => loaded.push((name.clone(), prompts)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    // Two assistants may share a folder; its problems are told once.
+    problems.dedup();
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+impl Outside {
+    fn connect(config: &Config, clock: &Clock) -> Result<Self, StartError> {
+        let mut outside = Self {
+            targets: BTreeMap::new(),
+            desks: BTreeMap::new(),
+            workspaces: BTreeMap::new(),
+        };
+        for (name, model) in &config.models {
+            let target = Target::new(model, clock.clone()).map_err(|source| StartError::Model {
+                name: name.clone(),
+                source,
+            })?;
+            outside.targets.insert(name.clone(), target);
+        }
+        for (name, desk) in &config.desks {
+            let desk = Desk::new(desk, clock.clone()).map_err(|source| StartError::Desk {
+                name: name.clone(),
+                source,
+            })?;
+            outside.desks.insert(name.clone(), Arc::new(desk));
+        }
+        for (name, workspace) in &config.workspaces {
+            let on_unknown = config.reply.on_unknown.into();
+            let workspace =
+                Workspace::new(workspace, on_unknown, clock.clone()).map_err(|source| {
+                    StartError::Workspace {
+                        name: name.clone(),
+                        source,
+                    }
+                })?;
+            outside.workspaces.insert(name.clone(), Arc::new(workspace));
+        }
+        Ok(outside)
+    }
+
+    fn routes(&self, config: &Config) -> Vec<Route> {
+        let workspaces = self.workspaces.iter().map(|(name, workspace)| {
+            let speakers = config.assistants.iter().filter(|(_, assistant)| {
+                meant(assistant.workspace.as_deref(), &config.workspaces) == Some(name)
+            });
+            let campaign = |assistant: &AssistantConfig| Campaign {
+                id: assistant.campaign_id.clone(),
+                property: assistant.message_property.clone(),
+            };
+            Route::Workspace {
+                workspace: Arc::clone(workspace),
+                campaigns: Arc::new(
+                    speakers
+                        .map(|(name, assistant)| (name.clone(), campaign(assistant)))
+                        .collect(),
+                ),
+            }
+        });
+        let desks = self.desks.iter().map(|(name, desk)| {
+            let users = config.assistants.iter();
+            let users = users.filter(|(_, assistant)| assistant.desk.as_ref() == Some(name));
+            Route::Desk {
+                desk: Arc::clone(desk),
+                assistants: users.map(|(name, _)| name.clone()).collect(),
+            }
+        });
+        workspaces.chain(desks).collect()
+    }
+}
+
+fn assistants(
+    config: &Config,
+    prompts: &[(String, Prompts)],
+    outside: &Outside,
+) -> HashMap<String, Arc<Assistant>> {
+    let assistants = prompts.iter().filter_map(|(name, prompts)| {
+        let assistant = config.assistants.get(name)?;
+        let model = meant(assistant.model.as_deref(), &config.models)?;
+        let desk = assistant
+            .desk
+            .as_ref()
+            .and_then(|desk| config.desks.get(desk));
+        let assistant = Assistant {
+            name: name.clone(),
+            prompts: prompts.clone(),
+            language: assistant.language(),
+            zone: assistant.zone(),
+            target: outside.targets.get(model)?.clone(),
+            reply_ttl: config.reply.ttl,
+            desk: desk.map(|desk| DeskTerms {
+                idle: desk.idle,
+                language: desk.language(),
+                summary_within: desk.summary_within,
+            }),
+            public_url: config.server.public_url.clone(),
+        };
+        Some((name.clone(), Arc::new(assistant)))
+    });
+    assistants.collect()
+}
+
+fn doors(
+    config: &Config,
+    prompts: &[(String, Prompts)],
+    outside: &Outside,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Doors {
+    let assistants = prompts.iter().filter_map(|(name, prompts)| {
+        let assistant = config.assistants.get(name)?;
+        let desk = assistant
+            .desk
+            .as_ref()
+            .and_then(|desk| outside.desks.get(desk));
+        let door = Door {
+            secrets: assistant.secrets.clone(),
+            prompts: prompts.clone(),
+            desk: desk.map(Arc::clone),
+        };
+        Some((name.clone(), door))
+    });
+    Doors {
+        assistants: assistants.collect(),
+        default_assistant: config.inbound_default().map(str::to_owned),
+        burst: config.burst.into(),
+        limits: config.inbound.clone(),
+        body_bytes: config.server.body_bytes,
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+        store: Arc::clone(store),
+    }
+}

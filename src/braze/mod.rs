@@ -1,0 +1,9 @@
+//! Braze: what its webhooks bring, and what is sent through it.
+
+mod gate;
+mod inbound;
+mod send;
+
+pub use gate::Gate;
+pub use inbound::{Escaping, InboundError, InboundLimits, parse};
+pub use send::{Campaign, Workspace, WorkspaceConfig};

@@ -1,0 +1,325 @@
+//! `POST /campaigns/trigger/send`: words for one customer, through an API-triggered campaign.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::gate::Gate;
+use crate::clock::{Clock, Elapsed, later};
+use crate::domain::{Attempted, Delivery, OnUnknown, Recipient};
+use crate::http_client::{self, BuildError, Options};
+use crate::problem::Problem;
+use crate::redact::Secret;
+use crate::retry::Schedule;
+
+/// The waits between attempts at a reply that Braze certainly did not take.
+const RETRIES: Schedule = Schedule(&[
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(300),
+]);
+
+/// How long a workspace rests after Braze refused its key: sending on would only fill Braze's log.
+const REST_AFTER_REFUSED_KEY: Duration = Duration::from_secs(30);
+
+/// When a reply of unknown fate is sent again, where that is the policy. Its answer may still come into the log.
+const RESEND_AFTER: Duration = Duration::from_secs(10);
+
+/// What is read of an answer. Braze's are a few hundred bytes.
+const ANSWER_BYTES: usize = 64 * 1_024;
+
+/// One Braze workspace: `[workspaces.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceConfig {
+    /// The REST endpoint, such as `https://rest.iad-01.braze.com`. Not the dashboard's address.
+    pub endpoint: String,
+    /// A REST API key with the permission `campaigns.trigger.send`, as a reference.
+    pub api_key: Secret,
+    /// Requests a second, 1 to 1,000. Default 20: the hourly pool of 250,000 is 69 a second, and others share it.
+    #[serde(default = "default_rate")]
+    pub rate: NonZeroU32,
+    /// Requests that may go at once after a quiet time, 1 to 1,000. Default 40.
+    #[serde(default = "default_burst")]
+    pub burst: NonZeroU32,
+    /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: NonZeroU32,
+    /// How long one request may take. Default 20 s.
+    #[serde(default = "default_timeout", with = "crate::duration")]
+    pub timeout: Duration,
+}
+
+fn default_rate() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(19)
+}
+
+fn default_burst() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(39)
+}
+
+fn default_concurrency() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(7)
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(20)
+}
+
+impl WorkspaceConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::from_iter(http_client::check_url("endpoint", &self.endpoint));
+        if self.endpoint.contains("dashboard") {
+            problems.push(
+                Problem::new("endpoint", "this is the dashboard's address").help(
+                    "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
+                ),
+            );
+        }
+        for (key, value, most) in [
+            ("rate", self.rate, 1_000),
+            ("burst", self.burst, 1_000),
+            ("concurrency", self.concurrency, 256),
+        ] {
+            if value.get() > most {
+                problems.push(Problem::new(
+                    key,
+                    format!("expected 1 to {most}, found {value}"),
+                ));
+            }
+        }
+        problems
+    }
+
+    /// Gives the secrets, to be filled in.
+    pub fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
+        vec![("api_key", &mut self.api_key)]
+    }
+}
+
+/// Sends for one workspace.
+#[derive(Debug)]
+pub struct Workspace {
+    http: reqwest::Client,
+    url: String,
+    key: Secret,
+    gate: Gate,
+    on_unknown: OnUnknown,
+    concurrency: NonZeroU32,
+    timeout: Duration,
+    clock: Clock,
+}
+
+/// The campaign that carries an assistant's words.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// The API-triggered campaign's id.
+    pub id: String,
+    /// The trigger property that its message body shows.
+    pub property: String,
+}
+
+/// The body of the request.
+#[derive(Serialize)]
+struct SendRequest<'a> {
+    campaign_id: &'a str,
+    recipients: [SendRecipient<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct SendRecipient<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_alias: Option<UserAlias<'a>>,
+    trigger_properties: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct UserAlias<'a> {
+    alias_name: &'a str,
+    alias_label: &'static str,
+}
+
+impl Workspace {
+    /// Makes the client; nothing is sent.
+    pub fn new(
+        config: &WorkspaceConfig,
+        on_unknown: OnUnknown,
+        clock: Clock,
+    ) -> Result<Self, BuildError> {
+        Ok(Self {
+            http: http_client::build(&Options::towards_address(&config.endpoint))?,
+            url: format!(
+                "{}/campaigns/trigger/send",
+                config.endpoint.trim_end_matches('/')
+            ),
+            key: config.api_key.clone(),
+            gate: Gate::new(config.rate, config.burst, clock.clone()),
+            on_unknown,
+            concurrency: config.concurrency,
+            timeout: config.timeout,
+            clock,
+        })
+    }
+
+    /// Gives the gate that every send of this workspace passes.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Tells how many requests may be under way at once.
+    pub fn concurrency(&self) -> NonZeroU32 {
+        self.concurrency
+    }
+
+    /// Sends words to the delivery's customer. The gate was passed and the delivery is `sending`.
+    pub async fn send(&self, delivery: &Delivery, campaign: &Campaign, text: &str) -> Attempted {
+        let recipient = delivery.conversation.customer.recipient();
+        let body = body(&recipient, campaign, text);
+        let request = self
+            .http
+            .post(&self.url)
+            .bearer_auth(self.key.expose())
+            .json(&body);
+        match self
+            .clock
+            .timeout(self.timeout, self.exchange(request))
+            .await
+        {
+            Ok(Ok((status, headers, answer))) => self.judge(delivery, status, &headers, &answer),
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => retry_or_dead(
+                delivery,
+                self.clock.now(),
+                "could not connect to Braze".to_owned(),
+            ),
+            Ok(Err(_)) => self.unknown("the connection broke after the request had left"),
+            Err(Elapsed) => self.unknown("no answer in time"),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<(u16, HeaderMap, Vec<u8>), reqwest::Error> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        self.gate.heard(status, &headers);
+        // The status is the answer; a body that breaks off changes nothing about it.
+        let answer = http_client::read_bounded(response, ANSWER_BYTES)
+            .await
+            .unwrap_or_default();
+        Ok((status, headers, answer))
+    }
+
+    /// Braze may have taken the request, or not.
+    fn unknown(&self, error: &str) -> Attempted {
+        Attempted::Unknown {
+            policy: self.on_unknown,
+            at: later(self.clock.now(), RESEND_AFTER),
+            error: error.to_owned(),
+        }
+    }
+
+    /// Tells what an answer means. Braze sends nothing where it answers with an error.
+    fn judge(
+        &self,
+        delivery: &Delivery,
+        status: u16,
+        headers: &HeaderMap,
+        answer: &[u8],
+    ) -> Attempted {
+        let now = self.clock.now();
+        let error = format!("{status}: {}", braze_message(answer));
+        match status {
+            200..=299 if names_recipient(answer, delivery) => Attempted::Dead { error },
+            200..=299 => Attempted::Sent,
+            401 | 403 => {
+                let at = later(now, REST_AFTER_REFUSED_KEY);
+                self.gate.shut(at);
+                tracing::error!(
+                    status,
+                    "Braze refused the API key: check the key, its permission campaigns.trigger.send and the endpoint's region"
+                );
+                Attempted::Retry { at, error }
+            }
+            429 => {
+                let mut shut = self.gate.shut_until();
+                if shut.is_none() {
+                    self.gate.heard(status, headers);
+                    shut = self.gate.shut_until();
+                }
+                Attempted::Retry {
+                    at: shut.unwrap_or(now),
+                    error,
+                }
+            }
+            408 | 500..=599 => retry_or_dead(delivery, now, error),
+            _ => Attempted::Dead { error },
+        }
+    }
+}
+
+fn retry_or_dead(delivery: &Delivery, now: Timestamp, error: String) -> Attempted {
+    match RETRIES.after(delivery.attempts + 1, delivery.id.0) {
+        Some(wait) => Attempted::Retry {
+            at: later(now, wait),
+            error,
+        },
+        None => Attempted::Dead { error },
+    }
+}
+
+fn body<'a>(recipient: &'a Recipient, campaign: &'a Campaign, text: &str) -> SendRequest<'a> {
+    let (external_user_id, user_alias) = match recipient {
+        Recipient::ExternalUserId(id) => (Some(id.as_str()), None),
+        Recipient::PhoneAlias(phone) => (
+            None,
+            Some(UserAlias {
+                alias_name: phone.as_str(),
+                alias_label: "phone",
+            }),
+        ),
+    };
+    let properties = [(campaign.property.clone(), Value::from(text))];
+    SendRequest {
+        campaign_id: &campaign.id,
+        recipients: [SendRecipient {
+            external_user_id,
+            user_alias,
+            trigger_properties: properties.into_iter().collect(),
+        }],
+    }
+}
+
+/// Gives Braze's own short message; it is about the request and holds no customer's words.
+fn braze_message(answer: &[u8]) -> String {
+    let parsed: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let message = parsed
+        .get("message")
+        .or_else(|| parsed.get("error"))
+        .and_then(Value::as_str);
+    message.unwrap_or("no message").chars().take(200).collect()
+}
+
+/// Tells whether an accepted request lists this very recipient among its errors.
+fn names_recipient(answer: &[u8], delivery: &Delivery) -> bool {
+    let parsed: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let Some(errors) = parsed.get("errors").and_then(Value::as_array) else {
+        return false;
+    };
+    let customer = &delivery.conversation.customer;
+    let ids = [customer.external_id(), customer.phone()];
+    let errors = errors.iter().map(Value::to_string).collect::<String>();
+    ids.into_iter()
+        .flatten()
+        .any(|id| errors.contains(id.as_str()))
+}

@@ -1,0 +1,81 @@
+//! The command line: arguments, and one file a command.
+
+mod check;
+mod report;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Answers WhatsApp customers through Braze with a language model, and brings in a person when one is needed.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the gateway until it is told to stop (SIGTERM or Ctrl-C).
+    Serve(ConfigOption),
+    /// Looks for everything wrong in the configuration and the prompt folders; starts nothing.
+    Check(ConfigOption),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigOption {
+    /// The configuration file [default: frontdesk.toml where there is one, else the built-in sample and the environment]
+    #[arg(long, short, value_name = "FILE", env = "FRONTDESK_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it went well
+  1  it failed; the message says why
+  2  the arguments are wrong
+  3  the configuration or the prompts have problems
+  4  a part of the running gateway died; start it again";
+
+/// How a command ended, as the shell hears it.
+#[derive(Clone, Copy, Debug)]
+enum Exit {
+    Fine = 0,
+    Failed = 1,
+    Problems = 3,
+    Crashed = 4,
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        Command::Serve(option) => on_runtime(serve::run(option.config.as_deref())),
+        Command::Check(option) => check::run(option.config.as_deref()),
+    };
+    let exit = ended.unwrap_or_else(|error| {
+        report::failure(&error);
+        Exit::Failed
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn on_runtime(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_make_sense() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,61 @@
+//! `frontdesk serve`: the gateway, until it is told to stop.
+
+use std::path::Path;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Exit, check, report};
+use crate::app::{App, StartError};
+use crate::clock::Clock;
+
+/// Runs the gateway. SIGTERM or Ctrl-C stops it, SIGHUP reads the prompt folders again.
+pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
+    let Some(config) = check::load(file)? else {
+        return Ok(Exit::Problems);
+    };
+    config.log.start()?;
+    let app = match App::start(&config, Clock::system()).await {
+        Ok(app) => app,
+        Err(StartError::Prompts(problems)) => {
+            report::prompts(&problems);
+            return Ok(Exit::Problems);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    tracing::info!(address = %app.address(), version = env!("CARGO_PKG_VERSION"), "frontdesk is ready");
+    let mut signals = Signals::listen()?;
+    signals.until_stop(&app).await;
+    tracing::info!("stopping");
+    Ok(if app.stop().await {
+        Exit::Fine
+    } else {
+        Exit::Crashed
+    })
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn until_stop(&mut self, app: &App) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => app.reload(),
+                () = app.stopping() => return,
+            }
+        }
+    }
+}

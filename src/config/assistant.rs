@@ -1,0 +1,172 @@
+//! One assistant: `[assistants.NAME]`, and what holds for the replies of all.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::domain::{Language, OnUnknown};
+use crate::problem::Problem;
+use crate::redact::Secret;
+
+/// Letters of a secret that Braze shows; fewer could be guessed.
+const SECRET_CHARS: usize = 24;
+
+/// One assistant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssistantConfig {
+    /// Its folder of prompts, relative to this file. Default: the one that is built in.
+    pub prompts: Option<PathBuf>,
+    /// The language to speak when nothing tells another: a code such as `en`. Default `en`.
+    #[serde(default = "default_language")]
+    pub language: String,
+    /// Where the business is, for the time of day in prompts: a name such as `Europe/Madrid`. Default `UTC`.
+    #[serde(default = "default_time_zone")]
+    pub time_zone: String,
+    /// What Braze shows to post here, as bearer token: one or two references, two while one is replaced.
+    pub secrets: Vec<Secret>,
+    /// The workspace that it answers through. Default: the only one.
+    pub workspace: Option<String>,
+    /// The API-triggered campaign that carries its words.
+    pub campaign_id: String,
+    /// The trigger property that the campaign's message shows. Default `external_system_msg_body`.
+    #[serde(default = "default_property")]
+    pub message_property: String,
+    /// The model that answers. Default: the only one.
+    pub model: Option<String>,
+    /// The desk that takes over. Default: none, and nobody can be brought in.
+    pub desk: Option<String>,
+    /// What prompts may say about the business: any keys; `name` is the one that the built-in prompts need.
+    #[serde(default)]
+    pub business: Map<String, Value>,
+}
+
+fn default_language() -> String {
+    "en".to_owned()
+}
+
+fn default_time_zone() -> String {
+    "UTC".to_owned()
+}
+
+fn default_property() -> String {
+    "external_system_msg_body".to_owned()
+}
+
+impl AssistantConfig {
+    /// Finds what cannot work. Secrets are filled in before.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Err(error) = self.language.parse::<Language>() {
+            problems.push(Problem::new("language", error.to_string()));
+        }
+        if TimeZone::get(&self.time_zone).is_err() {
+            problems.push(
+                Problem::new("time_zone", format!("`{}` is no time zone", self.time_zone))
+                    .help("a name such as `Europe/Madrid`"),
+            );
+        }
+        if !(1..=2).contains(&self.secrets.len()) {
+            problems.push(Problem::new(
+                "secrets",
+                "expected one secret, or two while one is replaced",
+            ));
+        }
+        for (index, secret) in self.secrets.iter().enumerate() {
+            // One that could not be found is told as such.
+            if (1..SECRET_CHARS).contains(&secret.expose().chars().count()) {
+                problems.push(
+                    Problem::new(
+                        format!("secrets[{index}]"),
+                        format!("is shorter than {SECRET_CHARS} characters"),
+                    )
+                    .help("make one with `openssl rand -base64 32`"),
+                );
+            }
+        }
+        if self.campaign_id.trim().is_empty() {
+            problems.push(
+                Problem::new("campaign_id", "is empty")
+                    .help("copy the id of the API-triggered campaign from its page in Braze"),
+            );
+        }
+        if self.message_property.trim().is_empty() {
+            problems.push(Problem::new("message_property", "is empty"));
+        }
+        problems
+    }
+
+    /// Gives the language; a checked configuration has one.
+    pub fn language(&self) -> Language {
+        self.language.parse().unwrap_or(Language::ENGLISH)
+    }
+
+    /// Gives the time zone; a checked configuration has one.
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// What may leave, and until when: `[reply]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplyConfig {
+    /// How old a reply may be when it leaves. Default 15 min: later, it answers a question that nobody asks any more.
+    #[serde(with = "crate::duration")]
+    pub ttl: Duration,
+    /// What to do about a reply of which nobody knows whether it arrived: `resend_once` (default) sends it one more time,
+    /// marked; `hold` keeps it for an operator; `drop` gives it up.
+    pub on_unknown: UnknownPolicy,
+}
+
+/// What to do about a reply of unknown fate, as the file spells it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownPolicy {
+    /// Send it one more time.
+    #[default]
+    ResendOnce,
+    /// Keep it for an operator.
+    Hold,
+    /// Give it up.
+    Drop,
+}
+
+impl From<UnknownPolicy> for OnUnknown {
+    fn from(policy: UnknownPolicy) -> Self {
+        match policy {
+            UnknownPolicy::ResendOnce => Self::ResendOnce,
+            UnknownPolicy::Hold => Self::Hold,
+            UnknownPolicy::Drop => Self::Drop,
+        }
+    }
+}
+
+impl Default for ReplyConfig {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(15 * 60),
+            on_unknown: UnknownPolicy::ResendOnce,
+        }
+    }
+}
+
+impl ReplyConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        const WINDOW: Duration = Duration::from_secs(23 * 3_600);
+        match self.ttl {
+            ttl if ttl.is_zero() => vec![Problem::new("ttl", "no reply would ever leave")],
+            ttl if ttl > WINDOW => {
+                vec![Problem::new(
+                    "ttl",
+                    "is longer than 23 h; WhatsApp takes no replies after 24 h",
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The machine room: reads one TOML file and the environment, and reports everything wrong with them together.
+//!
+//! Each module owns its slice of the file and says what in it cannot work; this one composes the slices, finds the
+//! places in the file, fills in secrets, and checks that names lead somewhere.
+
+mod assistant;
+mod read;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::braze::{InboundLimits, WorkspaceConfig};
+use crate::handoff::DeskConfig;
+use crate::http::{BurstConfig, ServerConfig};
+use crate::memory::MemoryConfig;
+use crate::model::TargetConfig;
+use crate::problem::Problem;
+use crate::store::SqliteConfig;
+use crate::telemetry::LogConfig;
+use crate::workers::TurnsConfig;
+
+pub use assistant::{AssistantConfig, ReplyConfig};
+pub use read::Environment;
+
+/// The configuration in force where there is no file: the sample, with its values from the environment.
+const SAMPLE: &str = include_str!("../../frontdesk.toml");
+
+/// The name of the configuration file where none is given.
+pub const DEFAULT_FILE: &str = "frontdesk.toml";
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The HTTP doors.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// Where messages are kept.
+    #[serde(default)]
+    pub store: SqliteConfig,
+    /// What is logged, and how.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// What the model is reminded of.
+    #[serde(default)]
+    pub memory: MemoryConfig,
+    /// How long to wait for more of a burst.
+    #[serde(default)]
+    pub burst: BurstConfig,
+    /// What an inbound message may hold.
+    #[serde(default)]
+    pub inbound: InboundLimits,
+    /// How much is worked on at once.
+    #[serde(default)]
+    pub turns: TurnsConfig,
+    /// What may leave, and until when.
+    #[serde(default)]
+    pub reply: ReplyConfig,
+    /// Braze workspaces, by name.
+    #[serde(default)]
+    pub workspaces: BTreeMap<String, WorkspaceConfig>,
+    /// Models, by name.
+    #[serde(default)]
+    pub models: BTreeMap<String, TargetConfig>,
+    /// Desks, by name.
+    #[serde(default)]
+    pub desks: BTreeMap<String, DeskConfig>,
+    /// Assistants, by name.
+    #[serde(default)]
+    pub assistants: BTreeMap<String, AssistantConfig>,
+    /// The assistant of `/v1/inbound`. Default: the only one.
+    pub default_assistant: Option<String>,
+}
+
+/// The text that a configuration was read from, for pointing at places in it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file's name as it was given, or what stands in for a file.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+    /// The folder that relative paths in it start from.
+    pub folder: PathBuf,
+}
+
+/// Everything wrong with a configuration.
+#[derive(Clone, Debug)]
+pub struct Problems {
+    /// Where it was read from.
+    pub source: Source,
+    /// What is wrong, in the order of the file where the place is known.
+    pub problems: Vec<Problem>,
+}
+
+impl Source {
+    /// Reads the file that was named, else [`DEFAULT_FILE`] where there is one, else the built-in sample.
+    pub fn find(named: Option<&Path>) -> std::io::Result<Self> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Self {
+                name: path.display().to_string(),
+                text,
+                folder: path.parent().map(Path::to_owned).unwrap_or_default(),
+            }),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::from_text("the built-in configuration", SAMPLE))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a text instead of a file; relative paths start from the working folder.
+    pub fn from_text(name: &str, text: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            folder: PathBuf::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration whole, or says everything that is wrong with it.
+    pub fn load(source: Source, environment: &Environment) -> Result<Self, Problems> {
+        let (read, mut problems) = read::read(&source.text, environment);
+        let config = read.config.map(|mut config| {
+            config.resolve_paths(&source.folder);
+            problems.extend(secrets::fill(&mut config, &source.folder, environment));
+            problems.extend(config.check_slices());
+            // What did not take shape would only be missed once more.
+            if read.is_whole {
+                problems.extend(config.check_names());
+            }
+            config
+        });
+        for problem in &mut problems {
+            problem.span = problem
+                .span
+                .clone()
+                .or_else(|| read.places.span(&problem.key));
+        }
+        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        problems.dedup();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(Problems { source, problems }),
+        }
+    }
+
+    /// Gives the name of the assistant that `/v1/inbound` is for, where one is meant.
+    pub fn inbound_default(&self) -> Option<&str> {
+        self.default_assistant
+            .as_deref()
+            .or_else(|| only(&self.assistants))
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        self.store.path = folder.join(&self.store.path);
+        for assistant in self.assistants.values_mut() {
+            assistant.prompts = assistant.prompts.take().map(|path| folder.join(path));
+        }
+    }
+
+    fn check_slices(&self) -> Vec<Problem> {
+        let singles = [
+            ("server", self.server.check()),
+            ("memory", self.memory.check()),
+            ("burst", self.burst.check()),
+            ("turns", self.turns.check()),
+            ("reply", self.reply.check()),
+            ("log", self.log.check()),
+        ];
+        let mut problems: Vec<Problem> = singles
+            .into_iter()
+            .flat_map(|(key, found)| found.into_iter().map(move |problem| problem.under(key)))
+            .collect();
+        problems.extend(check_each(
+            "workspaces",
+            &self.workspaces,
+            WorkspaceConfig::check,
+        ));
+        problems.extend(check_each("models", &self.models, TargetConfig::check));
+        problems.extend(check_each("desks", &self.desks, DeskConfig::check));
+        problems.extend(check_each(
+            "assistants",
+            &self.assistants,
+            AssistantConfig::check,
+        ));
+        problems
+    }
+
+    /// Checks that every name leads to something that is configured.
+    fn check_names(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.assistants.is_empty() {
+            problems.push(
+                Problem::new("assistants", "no assistant is configured")
+                    .help("add a table `[assistants.support]`"),
+            );
+        }
+        if let Some(name) = &self.default_assistant
+            && !self.assistants.contains_key(name)
+        {
+            problems.push(unknown("default_assistant", name, &self.assistants));
+        }
+        for (name, assistant) in &self.assistants {
+            let key = |field: &str| format!("assistants.{name}.{field}");
+            problems.extend(lead(
+                &key("workspace"),
+                assistant.workspace.as_deref(),
+                &self.workspaces,
+            ));
+            problems.extend(lead(
+                &key("model"),
+                assistant.model.as_deref(),
+                &self.models,
+            ));
+            if let Some(desk) = assistant.desk.as_deref()
+                && !self.desks.contains_key(desk)
+            {
+                problems.push(unknown(&key("desk"), desk, &self.desks));
+            }
+        }
+        problems
+    }
+}
+
+/// Gives the name that is meant: the one given, else the only one there is.
+pub fn meant<'a, T>(named: Option<&'a str>, all: &'a BTreeMap<String, T>) -> Option<&'a str> {
+    named.or_else(|| only(all))
+}
+
+fn only<T>(all: &BTreeMap<String, T>) -> Option<&str> {
+    match all.len() {
+        1 => all.keys().next().map(String::as_str),
+        _ => None,
+    }
+}
+
+fn lead<T>(key: &str, named: Option<&str>, all: &BTreeMap<String, T>) -> Option<Problem> {
+    match meant(named, all) {
+        Some(name) if all.contains_key(name) => None,
+        Some(name) => Some(unknown(key, name, all)),
+        None => Some(
+            Problem::new(key, "does not say which one is meant")
+                .help(format!("name one of: {}", list(all))),
+        ),
+    }
+}
+
+fn unknown<T>(key: &str, name: &str, all: &BTreeMap<String, T>) -> Problem {
+    Problem::new(key, format!("`{name}` is not configured"))
+        .help(format!("configured are: {}", list(all)))
+}
+
+fn list<T>(all: &BTreeMap<String, T>) -> String {
+    match all.is_empty() {
+        true => "none".to_owned(),
+        false => all.keys().cloned().collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn check_each<T>(
+    table: &str,
+    all: &BTreeMap<String, T>,
+    check: impl Fn(&T) -> Vec<Problem>,
+) -> Vec<Problem> {
+    let found = all.iter().flat_map(|(name, slice)| {
+        let prefix = format!("{table}.{name}");
+        check(slice)
+            .into_iter()
+            .map(move |problem| problem.under(&prefix))
+    });
+    found.collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! From text to values: every mistake of shape is found, with its place, not only the first.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::Config;
+use crate::problem::Problem;
+
+/// Environment variables that override keys begin with this; two underscores stand for a dot.
+const OVERRIDE: &str = "FRONTDESK__";
+
+/// Mistakes of shape that are looked for; who made more has enough to do.
+const MISTAKES: usize = 50;
+
+/// The environment, read once.
+#[derive(Clone, Default)]
+pub struct Environment(pub(super) BTreeMap<String, String>);
+
+impl Environment {
+    /// Reads the process's own. What is not Unicode is left out.
+    pub fn of_process() -> Self {
+        let text = |name: std::ffi::OsString| name.into_string().ok();
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .collect(),
+        )
+    }
+
+    /// Makes one of these variables; for tests.
+    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        Self(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// Gives the value of a variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    fn overrides(&self) -> impl Iterator<Item = (Vec<String>, &str)> {
+        self.0.iter().filter_map(|(name, value)| {
+            let path = name.strip_prefix(OVERRIDE)?;
+            Some((
+                path.to_ascii_lowercase()
+                    .split("__")
+                    .map(str::to_owned)
+                    .collect(),
+                value.as_str(),
+            ))
+        })
+    }
+}
+
+/// What was read.
+pub(super) struct Read {
+    /// The configuration, as far as it took shape.
+    pub(super) config: Option<Config>,
+    /// Whether nothing of the file had to be left out.
+    pub(super) is_whole: bool,
+    /// Where each key stands.
+    pub(super) places: Places,
+}
+
+/// Where each key stands in the file.
+#[derive(Default)]
+pub(super) struct Places(BTreeMap<String, Range<usize>>);
+
+impl Places {
+    /// Gives the place of a key, else of the nearest table around it.
+    pub(super) fn span(&self, key: &str) -> Option<Range<usize>> {
+        let mut key = key;
+        loop {
+            if let Some(span) = self.0.get(key) {
+                return Some(span.clone());
+            }
+            key = &key[..key.rfind(['.', '['])?];
+        }
+    }
+}
+
+/// Reads a text. What has the wrong shape is reported and left out, until the rest takes shape.
+pub(super) fn read(text: &str, environment: &Environment) -> (Read, Vec<Problem>) {
+    let (mut root, errors) = DeTable::parse_recoverable(text);
+    let mut problems: Vec<Problem> = errors.iter().map(mistake).collect();
+    if !problems.is_empty() {
+        return (
+            Read {
+                config: None,
+                is_whole: false,
+                places: Places::default(),
+            },
+            problems,
+        );
+    }
+    for (path, value) in environment.overrides() {
+        set(root.get_mut(), &path, value);
+    }
+    let mut places = Places::default();
+    note(root.get_ref(), "", &mut places.0);
+    let config = loop {
+        match Config::deserialize(Deserializer::from(root.clone())) {
+            Ok(config) => break Some(config),
+            Err(error) => {
+                let left_out = error
+                    .span()
+                    .and_then(|span| leave_out(root.get_mut(), "", &span));
+                let key = left_out.clone().unwrap_or_default();
+                if !follows(&key, error.message(), &problems) {
+                    problems.push(Problem {
+                        key,
+                        ..mistake(&error)
+                    });
+                }
+                if left_out.is_none() || problems.len() == MISTAKES {
+                    break None;
+                }
+            }
+        }
+    };
+    (
+        Read {
+            config,
+            is_whole: problems.is_empty(),
+            places,
+        },
+        problems,
+    )
+}
+
+/// Tells whether a field is missed only because it had the wrong shape, which was told already.
+fn follows(table: &str, message: &str, told: &[Problem]) -> bool {
+    let field = message
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'));
+    field.is_some_and(|field| told.iter().any(|problem| problem.key == join(table, field)))
+}
+
+fn mistake(error: &toml::de::Error) -> Problem {
+    Problem::new("", error.message().replace('\n', "; ")).at(error.span())
+}
+
+/// Writes down where keys stand: a value's own place, a table's key.
+fn note(table: &DeTable<'_>, prefix: &str, places: &mut BTreeMap<String, Range<usize>>) {
+    for (key, value) in table {
+        let path = join(prefix, key.get_ref());
+        let place = if value.get_ref().is_table() {
+            key.span()
+        } else {
+            value.span()
+        };
+        if !place.is_empty() {
+            places.insert(path.clone(), place);
+        }
+        match value.get_ref() {
+            DeValue::Table(table) => note(table, &path, places),
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    places.insert(format!("{path}[{index}]"), item.span());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Removes the innermost entry whose key or value stands at `span`. Gives its path.
+fn leave_out(table: &mut DeTable<'_>, prefix: &str, span: &Range<usize>) -> Option<String> {
+    let mut found = None;
+    for (key, value) in table.iter_mut() {
+        let path = join(prefix, key.get_ref());
+        if let DeValue::Table(inner) = value.get_mut()
+            && let Some(path) = leave_out(inner, &path, span)
+        {
+            return Some(path);
+        }
+        let holds = value.span().start <= span.start && span.end <= value.span().end;
+        if key.span() == *span || holds && !span.is_empty() {
+            found = Some((key.clone(), path));
+        }
+    }
+    let (key, path) = found?;
+    table.remove(&key);
+    Some(path)
+}
+
+/// Puts a value where an environment variable says; it is read as TOML where it can be, else as text.
+fn set<'i>(table: &mut DeTable<'i>, path: &[String], value: &'i str) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    let key = Spanned::new(0..0, first.clone().into());
+    if rest.is_empty() {
+        let parsed = DeValue::parse(value).map(Spanned::into_inner);
+        let value = parsed.unwrap_or_else(|_| DeValue::String(value.into()));
+        table.insert(key, Spanned::new(0..0, value));
+        return;
+    }
+    if !table
+        .get(&key)
+        .is_some_and(|value| value.get_ref().is_table())
+    {
+        table.insert(
+            key.clone(),
+            Spanned::new(0..0, DeValue::Table(DeTable::new())),
+        );
+    }
+    if let Some(DeValue::Table(inner)) = table.get_mut(&key).map(Spanned::get_mut) {
+        set(inner, rest, value);
+    }
+}
+
+fn join(prefix: &str, key: &str) -> String {
+    match prefix {
+        "" => key.to_owned(),
+        prefix => format!("{prefix}.{key}"),
+    }
+}

@@ -1,0 +1,169 @@
+//! What is found in a file, and where.
+
+use super::*;
+
+const GOOD: &str = r#"
+[workspaces.main]
+endpoint = "https://rest.iad-01.braze.com"
+api_key = "env::BRAZE_KEY"
+
+[models.main]
+base_url = "http://127.0.0.1:11434/v1"
+model = "llama"
+
+[assistants.support]
+secrets = ["env::INBOUND"]
+campaign_id = "c-1"
+business = { name = "Acme" }
+"#;
+
+fn environment() -> Environment {
+    Environment::of([
+        ("BRAZE_KEY", "k"),
+        ("INBOUND", "0123456789012345678901234567"),
+    ])
+}
+
+fn load(text: &str, environment: &Environment) -> Result<Config, Problems> {
+    Config::load(Source::from_text("frontdesk.toml", text), environment)
+}
+
+/// Gives each problem as `line: key: message`, sorted as they are shown.
+fn problems(text: &str) -> Vec<String> {
+    let Err(Problems { problems, .. }) = load(text, &environment()) else {
+        return Vec::new();
+    };
+    let line = |problem: &Problem| {
+        problem
+            .span
+            .as_ref()
+            .map_or(0, |span| text[..span.start].matches('\n').count() + 1)
+    };
+    problems
+        .iter()
+        .map(|p| format!("{}: {}: {}", line(p), p.key, p.message))
+        .collect()
+}
+
+#[test]
+fn the_least_that_is_needed_is_enough() {
+    let config = load(GOOD, &environment()).unwrap();
+    assert_eq!(config.inbound_default(), Some("support"));
+    assert_eq!(config.workspaces["main"].rate.get(), 20);
+    assert_eq!(
+        config.assistants["support"].message_property,
+        "external_system_msg_body"
+    );
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    let text = r#"
+[server]
+listen = "nowhere"
+colour = "red"
+
+[memory]
+ttl = "5 parsecs"
+messages = 900
+
+[workspaces.main]
+endpoint = "https://dashboard.braze.com"
+api_key = "sk-literal"
+
+[models.main]
+base_url = "ftp://x"
+model = "llama"
+
+[assistants.support]
+secrets = ["env::NOT_SET"]
+campaign_id = ""
+"#;
+    insta::assert_snapshot!(problems(text).join("\n"), @r"
+    3: server.listen: invalid socket address syntax
+    4: server.colour: unknown field `colour`, expected one of `listen`, `public_url`, `body_bytes`, `drain`
+    7: memory.ttl: expected a time with its unit, such as `250ms`, `25s`, `15m` or `12h`, found `5 parsecs`
+    8: memory.messages: expected 0 to 200
+    12: workspaces.main.api_key: a secret must be a reference, `env::NAME` or `path::file`, never the value itself
+    15: models.main.base_url: expected an `http` or `https` URL
+    19: assistants.support.secrets[0]: the environment variable `NOT_SET` is not set
+    20: assistants.support.campaign_id: is empty
+    ");
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_told_with_those_that_are_there() {
+    let text = GOOD.replace(
+        "campaign_id",
+        "model = \"gpt\"\ndesk = \"main\"\ncampaign_id",
+    );
+    insta::assert_snapshot!(problems(&text).join("\n"), @r"
+    12: assistants.support.model: `gpt` is not configured
+    13: assistants.support.desk: `main` is not configured
+    ");
+}
+
+#[test]
+fn broken_toml_is_told_where_it_breaks() {
+    let found = problems("[server\nlisten = 1");
+    assert!(found[0].starts_with("1: "), "{found:?}");
+}
+
+#[test]
+fn the_environment_overrides_any_key() {
+    let mut variables = environment();
+    let more = Environment::of([
+        ("FRONTDESK__WORKSPACES__MAIN__RATE", "7"),
+        (
+            "FRONTDESK__ASSISTANTS__SUPPORT__CAMPAIGN_ID",
+            "from-outside",
+        ),
+        ("FRONTDESK__SERVER__LISTEN", "127.0.0.1:9"),
+    ]);
+    variables.0.extend(more.0);
+    let config = load(GOOD, &variables).unwrap();
+    assert_eq!(config.workspaces["main"].rate.get(), 7);
+    assert_eq!(config.assistants["support"].campaign_id, "from-outside");
+    assert_eq!(config.server.listen.port(), 9);
+}
+
+#[test]
+fn the_shipped_sample_wants_nothing_but_its_secrets_and_the_campaign() {
+    let variables = Environment::of([
+        ("BRAZE_API_KEY", "k"),
+        ("OPENAI_API_KEY", "k"),
+        ("FRONTDESK_INBOUND_SECRET", "0123456789012345678901234567"),
+        ("FRONTDESK__ASSISTANTS__SUPPORT__CAMPAIGN_ID", "c-1"),
+    ]);
+    load(SAMPLE, &variables).unwrap();
+    let Err(Problems { problems, .. }) = load(SAMPLE, &Environment::default()) else {
+        panic!()
+    };
+    let keys: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "workspaces.main.api_key",
+            "models.main.api_key",
+            "assistants.support.secrets[0]",
+            "assistants.support.campaign_id",
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secrets_file_that_everyone_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "k-from-file\n").unwrap();
+    let text = GOOD.replace("env::BRAZE_KEY", &format!("path::{}", file.display()));
+    for (mode, good) in [(0o600, true), (0o644, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(load(&text, &environment()).is_ok(), good, "{mode:o}");
+    }
+}

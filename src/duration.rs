@@ -1,0 +1,35 @@
+//! Durations as people write them: `250ms`, `25s`, `15m`, `12h`. For serde's `with`.
+
+use std::time::Duration;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+/// Reads a duration that is written with its unit, and is not negative.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).ok_or_else(|| {
+        D::Error::custom(format!(
+            "expected a time with its unit, such as `250ms`, `25s`, `15m` or `12h`, found `{text}`"
+        ))
+    })
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let duration: jiff::SignedDuration = text.parse().ok()?;
+    Duration::try_from(duration).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_and_a_sign_that_makes_sense() {
+        assert_eq!(parse("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(parse("1h 30m"), Some(Duration::from_secs(5_400)));
+        for text in ["", "15", "-5s", "soon", "1 parsec"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Where people work: `[desks.NAME]`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::SigningKey;
+use crate::domain::Language;
+use crate::http_client;
+use crate::problem::Problem;
+use crate::redact::Secret;
+
+/// One desk: any help desk behind a webhook.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeskConfig {
+    /// Where events are posted to.
+    pub url: String,
+    /// The key that signs the events, `whsec_…`, as a reference.
+    pub signing_key: Secret,
+    /// What the desk shows to act on a conversation, as bearer token: one or two references, two while one is replaced.
+    pub secrets: Vec<Secret>,
+    /// How long a conversation stays with people when nothing is heard. Default 12 h.
+    #[serde(default = "default_idle", with = "crate::duration")]
+    pub idle: Duration,
+    /// How long one request may take. Default 15 s.
+    #[serde(default = "default_timeout", with = "crate::duration")]
+    pub timeout: Duration,
+    /// The language that the people read, for the summary. Default: `en`.
+    #[serde(default = "default_language")]
+    pub language: String,
+    /// How long the model may take to sum the conversation up. Default 8 s; 0 s leaves the summary out.
+    #[serde(default = "default_summary", with = "crate::duration")]
+    pub summary_within: Duration,
+}
+
+fn default_idle() -> Duration {
+    Duration::from_secs(12 * 3_600)
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+fn default_language() -> String {
+    "en".to_owned()
+}
+
+fn default_summary() -> Duration {
+    Duration::from_secs(8)
+}
+
+impl DeskConfig {
+    /// Finds what cannot work. Secrets are filled in before.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::from_iter(http_client::check_url("url", &self.url));
+        let key = self.signing_key.expose();
+        if !key.is_empty()
+            && let Err(error) = SigningKey::parse(key)
+        {
+            problems.push(Problem::new("signing_key", error.to_string()));
+        }
+        if !(1..=2).contains(&self.secrets.len()) {
+            problems.push(Problem::new(
+                "secrets",
+                "expected one secret, or two while one is replaced",
+            ));
+        }
+        if self.idle.is_zero() {
+            problems.push(
+                Problem::new("idle", "a conversation would go back at once").help("such as `12h`"),
+            );
+        }
+        if let Err(error) = self.language.parse::<Language>() {
+            problems.push(Problem::new("language", error.to_string()));
+        }
+        problems
+    }
+
+    /// Gives the language of the summary; a checked configuration has one.
+    pub fn language(&self) -> Language {
+        self.language.parse().unwrap_or(Language::ENGLISH)
+    }
+
+    /// Gives the secrets, to be filled in.
+    pub fn all_secrets(&mut self) -> Vec<(String, &mut Secret)> {
+        let listed = self.secrets.iter_mut().enumerate();
+        let mut all: Vec<_> = listed
+            .map(|(i, secret)| (format!("secrets[{i}]"), secret))
+            .collect();
+        all.push(("signing_key".to_owned(), &mut self.signing_key));
+        all
+    }
+}

@@ -1,0 +1,59 @@
+//! What a desk may do with a conversation.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Doors, HttpError, Shared, auth};
+use crate::domain::{Conversation, ConversationId, EndReason};
+use crate::handoff;
+use crate::store::Ended;
+
+/// Gives the conversation back to the assistant.
+pub(super) async fn release(
+    State(doors): Shared,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, HttpError> {
+    let conversation = reachable(&doors, &id, &headers).await?;
+    let end = handoff::end(
+        doors.clock.now(),
+        &conversation,
+        EndReason::AgentReleased,
+        true,
+    );
+    match doors.store.end_handoff(end).await? {
+        Ended::Returned => Ok(Json(
+            json!({ "conversation_id": conversation.id.0, "owner": "assistant" }),
+        )),
+        Ended::NotHandedOff => Err(HttpError::NotHandedOff),
+        Ended::Unknown => Err(HttpError::NoConversation),
+    }
+}
+
+/// Finds a conversation for the desk that asks. Another desk's conversations are not there for it.
+async fn reachable(
+    doors: &Doors,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<Conversation, HttpError> {
+    let token = auth::bearer(headers).unwrap_or_default();
+    let recognises = |name: &str| {
+        let desk = doors
+            .assistants
+            .get(name)
+            .and_then(|door| door.desk.as_ref());
+        desk.is_some_and(|desk| desk.recognises(token))
+    };
+    if !doors.assistants.keys().any(|name| recognises(name)) {
+        return Err(HttpError::Unauthorized);
+    }
+    let id = Uuid::parse_str(id).map_err(|_| HttpError::NoConversation)?;
+    let found = doors.store.conversation(ConversationId(id)).await?;
+    found
+        .filter(|conversation| recognises(&conversation.assistant))
+        .ok_or(HttpError::NoConversation)
+}

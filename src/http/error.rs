@@ -1,0 +1,115 @@
+//! The one place where an error becomes a status.
+
+use axum::Json;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::braze::InboundError;
+use crate::store::StoreError;
+
+/// Seconds after which Braze may come again when nothing could be stored; its own retries wait about as long.
+const RETRY_SECONDS: u64 = 10;
+
+/// Why a request is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The bearer token is missing or wrong.
+    #[error("the bearer token is missing or not accepted")]
+    Unauthorized,
+    /// Nothing is at this path.
+    #[error("there is nothing at this path")]
+    NotFound,
+    /// The path takes another method.
+    #[error("this path does not take this method")]
+    MethodNotAllowed,
+    /// `/v1/inbound` with several assistants and no default.
+    #[error(
+        "several assistants are configured: post to /v1/inbound/{{assistant}}, or name one as `default_assistant`"
+    )]
+    WhichAssistant,
+    /// There is no such conversation.
+    #[error("there is no such conversation")]
+    NoConversation,
+    /// The assistant has the conversation already.
+    #[error("the conversation is not with people: the assistant has it already")]
+    NotHandedOff,
+    /// The body is too long.
+    #[error("the body is longer than {limit} bytes (`server.body_bytes`)")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The body broke off.
+    #[error("the body broke off before its end")]
+    BrokenBody,
+    /// The body is packed.
+    #[error("the body is packed (Content-Encoding); send it as it is")]
+    Packed,
+    /// The body cannot be read.
+    #[error("{0}")]
+    Unreadable(#[from] InboundError),
+    /// The gateway stops.
+    #[error("the gateway is stopping; come again")]
+    Stopping,
+    /// Nothing can be stored now.
+    #[error("the message could not be stored now; come again")]
+    Store(#[from] StoreError),
+}
+
+/// The body of an error, by RFC 9457.
+#[derive(Serialize)]
+struct ProblemDetails {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+}
+
+impl HttpError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound | Self::NoConversation | Self::WhichAssistant => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotHandedOff => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Stopping | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if let Self::Store(error) = &self {
+            tracing::error!(%error, "a request could not be stored");
+        }
+        let details = ProblemDetails {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+        };
+        let mut response = (status, Json(details)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                drop(headers.insert(RETRY_AFTER, RETRY_SECONDS.into()))
+            }
+            StatusCode::UNAUTHORIZED => {
+                drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            }
+            StatusCode::METHOD_NOT_ALLOWED => headers.remove(ALLOW).map_or((), drop),
+            _ => {}
+        }
+        response
+    }
+}

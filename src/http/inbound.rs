@@ -1,0 +1,140 @@
+//! `POST /v1/inbound`: what Braze's webhook campaign posts.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::json;
+
+use super::{Door, Doors, HttpError, Shared, auth};
+use crate::braze::{self, InboundError};
+use crate::redact::Private;
+use crate::rules::Action;
+use crate::store::{Accepted, NewMessage, Quarantined};
+
+/// Bytes of an unreadable body that are kept. A whole message of WhatsApp's longest is in them.
+const QUARANTINE_BYTES: usize = 64 * 1_024;
+
+/// Takes a message for the default assistant.
+pub(super) async fn to_default(
+    State(doors): Shared,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, HttpError> {
+    match &doors.default_assistant {
+        Some(name) => take(&doors, name, &headers, body).await,
+        None => {
+            // Who is not known here learns nothing of what is configured.
+            let known = doors
+                .assistants
+                .values()
+                .any(|door| auth::shows_one_of(&headers, &door.secrets));
+            Err(if known {
+                HttpError::WhichAssistant
+            } else {
+                HttpError::Unauthorized
+            })
+        }
+    }
+}
+
+/// Takes a message for the assistant that the path names.
+pub(super) async fn to_assistant(
+    State(doors): Shared,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, HttpError> {
+    take(&doors, &name, &headers, body).await
+}
+
+async fn take(
+    doors: &Doors,
+    name: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<serde_json::Value>), HttpError> {
+    let door = authorized(doors, name, headers)?;
+    if doors.shutdown.is_stopping() {
+        return Err(HttpError::Stopping);
+    }
+    let packed = headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| coding != "identity");
+    if packed {
+        return Err(HttpError::Packed);
+    }
+    let body = read(body, doors.body_bytes).await?;
+    let inbound = match braze::parse(&body, name, &doors.limits) {
+        Ok(inbound) => inbound,
+        Err(error) => return Err(quarantine(doors, name, &body, error).await),
+    };
+    let rules = door.prompts.current();
+    let urgent = rules
+        .rules()
+        .screen(&inbound.text)
+        .is_some_and(|hit| hit.rule.action != Action::OptIn);
+    let message = NewMessage {
+        assistant: name.to_owned(),
+        inbound,
+        burst: doors.burst,
+        urgent,
+    };
+    let (status, id) = match doors.store.accept(message).await? {
+        Accepted::New(id) => (StatusCode::ACCEPTED, id),
+        Accepted::Duplicate(id) => (StatusCode::OK, id),
+    };
+    Ok((status, Json(json!({ "message_id": id.0 }))))
+}
+
+/// Finds the assistant. One that does not exist and a wrong secret look the same from outside.
+fn authorized<'a>(
+    doors: &'a Doors,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<&'a Door, HttpError> {
+    match doors.assistants.get(name) {
+        Some(door) if auth::shows_one_of(headers, &door.secrets) => Ok(door),
+        Some(_) => Err(HttpError::Unauthorized),
+        None => {
+            let known = doors
+                .assistants
+                .values()
+                .any(|door| auth::shows_one_of(headers, &door.secrets));
+            Err(if known {
+                HttpError::NotFound
+            } else {
+                HttpError::Unauthorized
+            })
+        }
+    }
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, HttpError> {
+    let limited = http_body_util::Limited::new(body, limit);
+    match http_body_util::BodyExt::collect(limited).await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(HttpError::TooLarge { limit })
+        }
+        Err(_) => Err(HttpError::BrokenBody),
+    }
+}
+
+/// Keeps what cannot be read, since Braze will not send it again after a 400.
+async fn quarantine(doors: &Doors, name: &str, body: &Bytes, error: InboundError) -> HttpError {
+    let kept = body.len().min(QUARANTINE_BYTES);
+    let quarantined = Quarantined {
+        assistant: name.to_owned(),
+        body: Private(body[..kept].to_vec()),
+        error: error.to_string(),
+    };
+    tracing::warn!(assistant = name, %error, "an unreadable body goes to quarantine");
+    match doors.store.quarantine(quarantined).await {
+        Ok(()) => HttpError::Unreadable(error),
+        // Not kept, so it must come again.
+        Err(error) => HttpError::Store(error),
+    }
+}

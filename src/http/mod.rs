@@ -1,0 +1,183 @@
+//! The first driver: the HTTP doors. A door verifies, stores and answers; it never works on a message.
+
+mod auth;
+mod conversations;
+mod error;
+mod health;
+mod inbound;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::braze::InboundLimits;
+use crate::clock::Clock;
+use crate::handoff::Desk;
+use crate::problem::Problem;
+use crate::prompts::Prompts;
+use crate::redact::Secret;
+use crate::shutdown::Shutdown;
+use crate::store::{Burst, Store};
+
+pub use error::HttpError;
+
+/// Where the doors are: `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// The address to listen on. Default `127.0.0.1:8080`. Braze calls ports 80 and 443 only, so a proxy stands before.
+    pub listen: SocketAddr,
+    /// The gateway's own address as a desk reaches it, such as `https://frontdesk.example.com`; for links in events.
+    pub public_url: Option<String>,
+    /// Bytes of a request's body, 1,024 to 4,194,304. Default 262,144: WhatsApp's longest text is a sixteenth of it.
+    pub body_bytes: usize,
+    /// How long the gateway may take to finish what it holds when it is told to stop. Default 25 s: what orchestrators
+    /// wait before they kill is 30 s.
+    #[serde(with = "crate::duration")]
+    pub drain: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8_080)),
+            public_url: None,
+            body_bytes: 256 * 1_024,
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(1_024..=4 * 1_024 * 1_024).contains(&self.body_bytes) {
+            problems.push(Problem::new("body_bytes", "expected 1,024 to 4,194,304"));
+        }
+        if let Some(url) = &self.public_url {
+            problems.extend(crate::http_client::check_url("public_url", url));
+        }
+        problems
+    }
+}
+
+/// How long to wait for more of a burst: `[burst]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BurstConfig {
+    /// After a conversation's last message. Default 1 s: people send thoughts in pieces.
+    #[serde(with = "crate::duration")]
+    pub quiet: Duration,
+    /// After its first message, at most. Default 8 s: nobody should wait longer for having much to say.
+    #[serde(with = "crate::duration")]
+    pub cap: Duration,
+}
+
+impl Default for BurstConfig {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_secs(1),
+            cap: Duration::from_secs(8),
+        }
+    }
+}
+
+impl BurstConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        match self.quiet <= self.cap {
+            true => Vec::new(),
+            false => vec![Problem::new(
+                "quiet",
+                "is longer than `burst.cap`, which ends every wait",
+            )],
+        }
+    }
+}
+
+impl From<BurstConfig> for Burst {
+    fn from(config: BurstConfig) -> Self {
+        Self {
+            quiet: config.quiet,
+            cap: config.cap,
+        }
+    }
+}
+
+/// What one assistant's doors know.
+#[derive(Debug)]
+pub struct Door {
+    /// What Braze shows to post here, as bearer token; two while one is replaced.
+    pub secrets: Vec<Secret>,
+    /// The folder, for rules that make a message urgent.
+    pub prompts: Prompts,
+    /// The desk that may act on its conversations.
+    pub desk: Option<Arc<Desk>>,
+}
+
+/// What all doors share.
+#[derive(Debug)]
+pub struct Doors {
+    /// The assistants, by name.
+    pub assistants: HashMap<String, Door>,
+    /// The assistant of `/v1/inbound`, where one is meant.
+    pub default_assistant: Option<String>,
+    /// How long to wait for more of a burst.
+    pub burst: Burst,
+    /// What an inbound message may hold.
+    pub limits: InboundLimits,
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// The time.
+    pub clock: Clock,
+    /// Whether the stop has begun.
+    pub shutdown: Shutdown,
+    /// Where messages are kept.
+    pub store: Arc<dyn Store>,
+}
+
+type Shared = State<Arc<Doors>>;
+
+/// Gives all routes.
+pub fn router(doors: Arc<Doors>) -> Router {
+    Router::new()
+        .route("/v1/inbound", post(inbound::to_default))
+        .route("/v1/inbound/{assistant}", post(inbound::to_assistant))
+        .route(
+            "/v1/conversations/{id}/release",
+            post(conversations::release),
+        )
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(async || HttpError::NotFound)
+        .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(|_| {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }))
+        .with_state(doors)
+}
+
+/// Serves until `stop`, then until the requests under way are answered.
+pub async fn serve(
+    listener: TcpListener,
+    doors: Arc<Doors>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let server = axum::serve(listener, router(doors)).with_graceful_shutdown(stop);
+    if let Err(error) = pin!(server.into_future()).await {
+        tracing::error!(%error, "the server ended");
+    }
+}

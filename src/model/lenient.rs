@@ -1,0 +1,135 @@
+//! Opens the envelope of an answer: which text, which counts, and whether there is a fault in its place.
+
+use serde_json::Value;
+
+use super::complaint::{Complaint, is_said};
+use super::{Fault, FaultKind, Usage};
+
+/// The longest model name that is kept; it goes into logs and records, and real ones are far shorter.
+const MODEL_CHARS_MAX: usize = 100;
+
+/// What an answer's envelope holds.
+#[derive(Debug, PartialEq)]
+pub(super) struct Opened {
+    /// The text as it came, reasoning tags and all; possibly empty.
+    pub(super) text: String,
+    /// Whether the token limit cut it off.
+    pub(super) cut: bool,
+    /// What the server counted.
+    pub(super) usage: Usage,
+    /// The model that the server says it used.
+    pub(super) model: Option<String>,
+}
+
+/// Opens the envelope. Nothing in it has to be there but a text, and that may stand in several places.
+pub(super) fn open(body: &Value) -> Result<Opened, Fault> {
+    complaint(body)?;
+    let choice = match body.get("choices") {
+        Some(Value::Array(choices)) => choices.first(),
+        Some(_) => None,
+        None => return Err(FaultKind::BadResponse.into()),
+    };
+    let choice = choice.ok_or(FaultKind::Empty)?;
+    complaint(choice)?;
+    let message = choice.get("message").unwrap_or(choice);
+    let finish = choice.get("finish_reason").and_then(Value::as_str);
+    let finish = finish.unwrap_or_default().to_ascii_lowercase();
+    match finish.as_str() {
+        "content_filter" | "safety" | "sensitive" => return Err(FaultKind::Filtered.into()),
+        "refusal" => return Err(FaultKind::Refused.into()),
+        "error" => return Err(FaultKind::BadResponse.into()),
+        _ => {}
+    }
+    let content = message.get("content").or_else(|| choice.get("text"));
+    let content = content.unwrap_or(&Value::Null);
+    if refuses(message, content) {
+        return Err(FaultKind::Refused.into());
+    }
+    Ok(Opened {
+        text: text(content),
+        cut: matches!(finish.as_str(), "length" | "max_tokens" | "model_length"),
+        usage: usage(body),
+        model: model(body),
+    })
+}
+
+/// Gives the fault that an `error` field stands for: some servers answer 200 and put it there.
+fn complaint(part: &Value) -> Result<(), Fault> {
+    match part.get("error") {
+        Some(error) if is_said(error) => {
+            let complaint = Complaint::from_value(error);
+            Err(Fault {
+                code: complaint.code(),
+                ..complaint.kind(200).into()
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuses(message: &Value, content: &Value) -> bool {
+    let said = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.trim().is_empty())
+    };
+    let mut parts = content.as_array().into_iter().flatten();
+    said(message.get("refusal")) || parts.any(|part| said(part.get("refusal")))
+}
+
+/// Gives the text of a content: a string, parts, or what a server made of the object that the string should have held.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(parts) => parts.iter().map(part).collect(),
+        Value::Object(fields) => match fields.get("text") {
+            Some(Value::String(text)) => text.clone(),
+            _ => content.to_string(),
+        },
+        Value::Null | Value::Bool(_) => String::new(),
+    }
+}
+
+/// Gives the text of one part; parts of reasoning have none for us.
+fn part(part: &Value) -> String {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
+    match (part, part.get("text")) {
+        (Value::String(text), _) => text.clone(),
+        (_, Some(Value::String(text))) if matches!(kind, "text" | "output_text") => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn usage(body: &Value) -> Usage {
+    let count = |names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| tokens(body.get("usage")?.get(name)?))
+    };
+    Usage {
+        input: count(["prompt_tokens", "input_tokens"]),
+        output: count(["completion_tokens", "output_tokens"]),
+    }
+}
+
+/// Gives a count of tokens: whole, or written as a float.
+fn tokens(value: &Value) -> Option<u64> {
+    let whole = |float: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count within the range that a float holds exactly"
+        )]
+        (0.0..=9e15).contains(&float).then_some(float as u64)
+    };
+    value.as_u64().or_else(|| value.as_f64().and_then(whole))
+}
+
+fn model(body: &Value) -> Option<String> {
+    let name = body.get("model")?.as_str()?.trim();
+    (!name.is_empty()).then(|| name.chars().take(MODEL_CHARS_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Model targets: one question, one deadline, one answer or a named fault.
+//!
+//! Servers that call themselves compatible differ in all that the API leaves open, and in some that it does not. So what
+//! goes out is the common ground of them, and what comes back is read by hand, field by field: `transport` reads bytes,
+//! `complaint` names errors, `lenient` opens the envelope, `object` finds the answer in the text, `think` takes
+//! reasoning out of it. Nothing of what was said is logged or put into a fault.
+
+mod complaint;
+mod config;
+mod fault;
+mod format;
+mod lenient;
+mod object;
+mod target;
+mod think;
+mod transport;
+
+use std::time::Duration;
+
+pub use config::{AnswerMode, TargetConfig};
+pub use fault::{Fault, FaultKind};
+pub use target::{Target, TargetError};
+
+use crate::domain::Language;
+use crate::redact::Private;
+
+/// What a model is asked. Not printable: the prompt holds what is known of the customer.
+#[derive(Clone)]
+pub struct Question {
+    /// The assistant's prompt. How to answer is added to it.
+    pub system: String,
+    /// What was said so far, oldest first.
+    pub turns: Vec<Turn>,
+    /// The rules that the model may pick from: name and description.
+    pub rules: Vec<(String, String)>,
+}
+
+/// One thing said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Which side said it.
+    pub role: Role,
+    /// The words.
+    pub text: Private<String>,
+}
+
+/// The sides of a conversation, as a model sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The customer.
+    User,
+    /// The business: the model itself, or a person.
+    Assistant,
+}
+
+/// An answer and what it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// What the server counted.
+    pub usage: Usage,
+    /// The model that the server says it used.
+    pub model: Option<String>,
+    /// How long the call took.
+    pub elapsed: Duration,
+}
+
+/// A plain text and what it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completed {
+    /// The text, never empty. It ends in mid-sentence where the token limit cut it.
+    pub text: Private<String>,
+    /// What the server counted.
+    pub usage: Usage,
+    /// The model that the server says it used.
+    pub model: Option<String>,
+    /// How long the call took.
+    pub elapsed: Duration,
+}
+
+/// What a model decided and wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The words for the customer. Empty only where the action is [`Action::Escalate`].
+    pub reply: Private<String>,
+    /// What is to happen.
+    pub action: Action,
+    /// The rule that the model picked: always one of the question's.
+    pub rule: Option<String>,
+    /// Why, in the model's words: for the staff, and it may quote the customer.
+    pub reason: Option<Private<String>>,
+    /// The language that the customer writes.
+    pub language: Option<Language>,
+}
+
+/// What is to happen with a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The reply answers.
+    Answer,
+    /// The reply offers a person, and asks.
+    OfferHuman,
+    /// A person takes over now.
+    Escalate,
+}
+
+impl Action {
+    /// Every action there is.
+    pub const ALL: [Self; 3] = [Self::Answer, Self::OfferHuman, Self::Escalate];
+
+    /// Gives the name that the model is to use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::OfferHuman => "offer_human",
+            Self::Escalate => "escalate",
+        }
+    }
+}
+
+/// The tokens that the server counted; `None` where it did not say. Nothing is estimated in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// What was read.
+    pub input: Option<u64>,
+    /// What was written, reasoning included.
+    pub output: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Canned texts: what is said by rote, in each language.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use toml::Spanned;
+
+use super::source::{File, Files, Source, language_tag};
+use crate::domain::Language;
+use crate::problem::Problem;
+use crate::rules::{Action, Rules};
+
+/// The keys of the texts that every language has.
+pub mod key {
+    /// Said when the assistant could not answer.
+    pub const FALLBACK: &str = "fallback";
+    /// Said when people are asked to take over.
+    pub const HANDOFF_STARTED: &str = "handoff_started";
+    /// Said when only pictures, voice or files were sent.
+    pub const MEDIA: &str = "media";
+    /// Said when a customer comes back.
+    pub const OPTED_IN: &str = "opted_in";
+    /// Said when a customer wants no more messages.
+    pub const OPTED_OUT: &str = "opted_out";
+}
+
+const REQUIRED: [(&str, &str); 5] = [
+    (
+        key::FALLBACK,
+        "it is sent when the assistant could not answer",
+    ),
+    (
+        key::HANDOFF_STARTED,
+        "it is sent when people are asked to take over",
+    ),
+    (
+        key::MEDIA,
+        "it is sent when only pictures, voice or files came",
+    ),
+    (key::OPTED_IN, "it is sent when a customer comes back"),
+    (
+        key::OPTED_OUT,
+        "it is sent when a customer wants no more messages",
+    ),
+];
+
+/// WhatsApp takes 1,024 characters in a message with buttons, the shortest of its kinds: so a text fits them all.
+pub(super) const TEXT_UTF16_MAX: usize = 1024;
+
+/// Four times what the shipped folder could need: a file with more is no longer a list of canned texts.
+const TEXTS_MAX: usize = 128;
+
+/// Their delimiters would be read by Braze's Liquid, and nothing here fills them in.
+const DELIMITERS: [&str; 3] = ["{{", "{%", "{#"];
+
+/// A file of texts, with the places of its keys and values.
+type Table = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
+
+/// The texts of all languages of a folder.
+pub(super) struct Texts {
+    default: Language,
+    languages: BTreeMap<Language, BTreeMap<String, String>>,
+}
+
+impl Texts {
+    /// Reads and checks the text files. Without `rules`, which could not be read then, any key may be named by one.
+    pub(super) fn read(
+        source: &Source,
+        files: &Files,
+        default: Language,
+        rules: Option<&Rules>,
+    ) -> Result<Self, Vec<Problem>> {
+        let expected = rules.map(expected);
+        let mut languages = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (path, file) in files {
+            let Some(tag) = language_tag(path) else {
+                continue;
+            };
+            let known = languages.keys().copied().collect::<Vec<_>>();
+            match language(tag, &known) {
+                Ok(language) => {
+                    let (texts, mut found) = check(file, expected.as_ref());
+                    problems.append(&mut found);
+                    languages.insert(language, texts);
+                }
+                Err(problem) => problems.push(problem.in_file(&file.name)),
+            }
+        }
+        if !languages.contains_key(&default) {
+            problems.push(
+                Problem::new(
+                    "",
+                    format!("is missing, and `{default}` is the default language"),
+                )
+                .in_file(source.name_of(&format!("texts/{default}.toml")))
+                .help("write it, or name another default language in the configuration"),
+            );
+        }
+        match problems.as_slice() {
+            [] => Ok(Self { default, languages }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Gives a text in a language, else in the default one.
+    pub(super) fn get(&self, key: &str, language: Language) -> Option<&str> {
+        let of = |language| self.languages.get(&language)?.get(key);
+        of(language)
+            .or_else(|| of(self.default))
+            .map(String::as_str)
+    }
+
+    /// Gives the languages that have texts.
+    pub(super) fn languages(&self) -> impl Iterator<Item = Language> {
+        self.languages.keys().copied()
+    }
+}
+
+/// Gives the keys that each language has to have, and what each is for.
+fn expected(rules: &Rules) -> BTreeMap<String, String> {
+    let by_rule = rules.iter().filter_map(|rule| match &rule.action {
+        Action::Reply { text } => Some((
+            text.clone(),
+            format!("the rule `{}` answers with it", rule.name),
+        )),
+        Action::Escalate | Action::OptOut | Action::OptIn => None,
+    });
+    let required = REQUIRED.map(|(key, purpose)| (key.to_owned(), purpose.to_owned()));
+    by_rule.chain(required).collect()
+}
+
+fn language(tag: &str, known: &[Language]) -> Result<Language, Problem> {
+    let language = Language::from_str(tag).map_err(|_| {
+        Problem::new("", format!("`{tag}` is not a language"))
+            .help("name the file by the language's two letters, such as en.toml")
+    })?;
+    if known.contains(&language) {
+        return Err(
+            Problem::new("", format!("is a second file for `{language}`"))
+                .help("regions are not told apart: keep one of the two"),
+        );
+    }
+    Ok(language)
+}
+
+/// Reads one file of texts, and says what is wrong with it.
+fn check(
+    file: &File,
+    expected: Option<&BTreeMap<String, String>>,
+) -> (BTreeMap<String, String>, Vec<Problem>) {
+    let here = |problem: Problem| problem.in_file(&file.name);
+    let mut texts = BTreeMap::new();
+    let table = match toml::from_str::<Table>(&file.text) {
+        Ok(table) => table,
+        Err(error) => {
+            let problem = Problem::new("", error.message()).at(error.span());
+            return (texts, vec![here(problem)]);
+        }
+    };
+    let mut problems = Vec::new();
+    if table.len() > TEXTS_MAX {
+        problems.push(here(Problem::new(
+            "",
+            format!("has more than {TEXTS_MAX} texts"),
+        )));
+    }
+    for (key, value) in table {
+        let problem = match expected {
+            Some(expected) if !expected.contains_key(key.as_ref()) => {
+                let known = expected.keys().map(String::as_str).collect::<Vec<_>>();
+                Some(
+                    Problem::new(key.as_ref(), "is a text that nothing sends")
+                        .at(Some(key.span()))
+                        .help(format!("there are: {}", known.join(", "))),
+                )
+            }
+            _ => fault(value.as_ref())
+                .map(|fault| Problem::new(key.as_ref(), fault).at(Some(value.span()))),
+        };
+        problems.extend(problem.map(here));
+        if let toml::Value::String(text) = value.into_inner() {
+            texts.insert(key.into_inner(), text);
+        }
+    }
+    for (key, purpose) in expected.into_iter().flatten() {
+        // A text that is there but is no string has its problem already.
+        let is_named = problems.iter().any(|problem| problem.key == *key);
+        if !texts.contains_key(key) && !is_named {
+            problems.push(here(Problem::new(key, "is missing").help(purpose)));
+        }
+    }
+    (texts, problems)
+}
+
+/// Says what keeps a value from being sent as it is.
+fn fault(value: &toml::Value) -> Option<String> {
+    let Some(text) = value.as_str() else {
+        return Some("must be a text in quotes".to_owned());
+    };
+    let length = text.encode_utf16().count();
+    if text.trim().is_empty() {
+        return Some("is empty".to_owned());
+    }
+    if length > TEXT_UTF16_MAX {
+        return Some(format!(
+            "has {length} characters, {} too many for a WhatsApp message",
+            length - TEXT_UTF16_MAX
+        ));
+    }
+    if let Some(delimiter) = DELIMITERS.into_iter().find(|with| text.contains(with)) {
+        return Some(format!(
+            "contains `{delimiter}`, but texts are sent as they stand: nothing is filled in"
+        ));
+    }
+    let is_control = |character: &char| character.is_control() && *character != '\n';
+    let control = text.chars().find(is_control)?;
+    Some(format!(
+        "contains the control character {}",
+        control.escape_unicode()
+    ))
+}

@@ -1,0 +1,195 @@
+//! What the clerk understands and says, in six languages. Words to find are written folded: no capitals, no accents.
+
+/// What a customer may write about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Greeting,
+    Hours,
+    Order,
+    Returns,
+    Thanks,
+    Person,
+    Complaint,
+}
+
+/// A language: the words that give it away, and what the clerk says in it. `{n}` stands for an order number.
+pub(super) struct Language {
+    pub(super) code: &'static str,
+    pub(super) common: &'static [&'static str],
+    pub(super) hello: &'static str,
+    pub(super) help: &'static str,
+    pub(super) hours: &'static str,
+    pub(super) ask_number: &'static str,
+    pub(super) order: &'static str,
+    pub(super) returns: &'static str,
+    pub(super) return_known: &'static str,
+    pub(super) number: &'static str,
+    pub(super) thanks: &'static str,
+    pub(super) thanks_order: &'static str,
+    pub(super) person: &'static str,
+    pub(super) sorry: &'static str,
+    pub(super) other: &'static str,
+}
+
+/// Words of each topic: `stem*`, whole words, phrases.
+#[rustfmt::skip]
+pub(super) const TOPICS: &[(Topic, &[&str])] = &[
+    (Topic::Greeting, &[
+        "hello", "hi", "hey", "good morning", "good afternoon", "good evening",
+        "hola", "buenas", "buenos dias", "ola", "oi", "bom dia", "boa tarde", "boa noite",
+        "bonjour", "bonsoir", "salut", "hallo", "moin", "guten tag", "guten morgen", "guten abend",
+        "こんにちは", "こんばんは", "おはよう", "はじめまして",
+    ]),
+    (Topic::Hours, &[
+        "open", "opening", "hours", "close", "closed",
+        "horario*", "abren", "abre", "abierto*", "cierran", "a que hora", "abrem", "aberto*", "aberta*", "fecham", "que horas",
+        "horaire*", "ouvert*", "ouvrez", "fermez", "quelle heure",
+        "geoffnet", "offnungszeit*", "schliess*", "schließ*", "営業", "何時", "定休日",
+    ]),
+    (Topic::Order, &[
+        "order", "orders", "parcel", "package", "delivery", "tracking", "shipped",
+        "pedido*", "paquete*", "entrega*", "envio*", "encomenda*", "commande*", "colis", "livraison*",
+        "bestellung*", "paket*", "lieferung*", "sendung*", "注文", "荷物", "配送", "発送",
+    ]),
+    (Topic::Returns, &[
+        "return", "returns", "refund*", "send back", "send it back", "exchange",
+        "devol*", "devuelv*", "reembolso*", "cambiar", "troca*", "retour*", "rembours*", "renvoyer", "echanger",
+        "zuruckgeb*", "zuruckschick*", "ruckgabe*", "retoure*", "erstattung*", "umtausch*", "返品", "返金", "交換",
+    ]),
+    (Topic::Thanks, &[
+        "thanks", "thank", "thx", "gracias", "obrigad*", "merci", "danke*", "dank", "ありがとう",
+    ]),
+    (Topic::Person, &[
+        "human", "agent", "representative", "real person", "talk to someone", "speak to someone",
+        "una persona", "asesor*", "agente", "humano", "atendente", "uma pessoa",
+        "un humain", "conseiller*", "une personne", "mitarbeiter*", "echten menschen", "einem menschen",
+        "担当者", "オペレーター",
+    ]),
+    (Topic::Complaint, &[
+        "angry", "unacceptable", "terrible", "complain*", "inaceptable", "queja*", "enfadad*", "indignad*",
+        "inaceitavel", "reclam*", "inacceptable", "scandaleux", "inakzeptabel", "unverschamt*", "beschwer*",
+        "最悪", "苦情", "ひどい",
+    ]),
+];
+
+/// The languages; of two that fit alike, the first is taken, and the first of all where none fits.
+#[rustfmt::skip]
+pub(super) const LANGUAGES: &[Language] = &[
+    Language {
+        code: "en",
+        common: &[
+            "the", "is", "are", "my", "what", "where", "when", "you", "your", "how", "please", "hello", "hi", "hey", "thanks",
+            "thank", "can", "could", "i", "do", "want", "have", "it", "was", "not", "to", "and", "of", "for", "this", "order", "return",
+        ],
+        hello: "Hello!",
+        help: "How can I help you today?",
+        hours: "We are open Monday to Saturday, from 9:00 to 18:00.",
+        ask_number: "I can look into your order. What is the order number?",
+        order: "Thank you. About the order you asked for: number {n} has left our warehouse and takes two more days.",
+        returns: "You can send things back within 30 days. What is the order number?",
+        return_known: "Thank you. About your return: order {n} can come back within 30 days, the label is in the parcel.",
+        number: "I see the number {n}. What would you like to know about that order?",
+        thanks: "You are welcome!",
+        thanks_order: "You are welcome! If anything else comes up about order {n}, just write.",
+        person: "Of course. I am asking a colleague to join us.",
+        sorry: "I am sorry about this. Would you like to speak with one of our people?",
+        other: "I want to understand you well. Is it about an order, a return or our opening hours?",
+    },
+    Language {
+        code: "es",
+        common: &[
+            "el", "los", "las", "mi", "mis", "donde", "cuando", "hola", "gracias", "quiero", "usted", "ustedes", "cual", "tienda",
+            "abren", "abierto", "y", "una", "buenos", "dias", "buenas", "tardes", "hasta", "muy", "pero", "por", "pedido", "hay", "del", "puedo", "devolver",
+        ],
+        hello: "¡Hola!",
+        help: "¿En qué puedo ayudarle?",
+        hours: "Abrimos de lunes a sábado, de 9:00 a 18:00.",
+        ask_number: "Con gusto reviso su pedido. ¿Cuál es el número de pedido?",
+        order: "Gracias. Sobre el pedido por el que preguntaba: el número {n} ya salió de nuestro almacén y tarda dos días más.",
+        returns: "Puede devolver sus artículos en un plazo de 30 días. ¿Cuál es el número de pedido?",
+        return_known: "Gracias. Sobre su devolución: el pedido {n} se puede devolver en 30 días, la etiqueta viene en el paquete.",
+        number: "Veo el número {n}. ¿Qué desea saber de ese pedido?",
+        thanks: "¡De nada!",
+        thanks_order: "¡De nada! Si surge algo más sobre el pedido {n}, escríbanos.",
+        person: "Claro que sí. Le pido a un compañero que se sume.",
+        sorry: "Lamento lo ocurrido. ¿Prefiere hablar con alguien de nuestro equipo?",
+        other: "Quiero entenderle bien. ¿Se trata de un pedido, de una devolución o de nuestro horario?",
+    },
+    Language {
+        code: "pt",
+        common: &[
+            "o", "os", "meu", "minha", "onde", "quando", "voce", "voces", "obrigado", "obrigada", "ola", "oi", "quero", "nao", "uma",
+            "loja", "bom", "boa", "dia", "tarde", "noite", "qual", "por", "pedido", "encomenda", "tem", "em", "do", "abre", "abrem", "posso", "devolver",
+        ],
+        hello: "Olá!",
+        help: "Como posso ajudar?",
+        hours: "Abrimos de segunda a sábado, das 9h às 18h.",
+        ask_number: "Posso verificar o seu pedido. Qual é o número do pedido?",
+        order: "Obrigado. Sobre o pedido de que falou: o número {n} já saiu do nosso armazém e leva mais dois dias.",
+        returns: "Pode devolver os artigos em até 30 dias. Qual é o número do pedido?",
+        return_known: "Obrigado. Sobre a sua devolução: o pedido {n} pode voltar em até 30 dias, a etiqueta está na caixa.",
+        number: "Vejo o número {n}. O que deseja saber sobre esse pedido?",
+        thanks: "Não tem de quê!",
+        thanks_order: "Não tem de quê! Se surgir mais alguma coisa sobre o pedido {n}, é só escrever.",
+        person: "Claro. Vou chamar alguém da nossa equipe.",
+        sorry: "Lamento o que aconteceu. Prefere falar com alguém da nossa equipe?",
+        other: "Quero entender bem. É sobre um pedido, uma devolução ou o nosso horário?",
+    },
+    Language {
+        code: "fr",
+        common: &[
+            "le", "les", "est", "ma", "mon", "ou", "quand", "bonjour", "bonsoir", "salut", "merci", "commande", "je", "vous", "votre", "vos",
+            "une", "et", "pas", "ne", "voudrais", "quelle", "quel", "quelles", "magasin", "etes", "au", "du", "des", "il", "sont", "colis",
+        ],
+        hello: "Bonjour !",
+        help: "Comment puis-je vous aider ?",
+        hours: "Nous sommes ouverts du lundi au samedi, de 9 h à 18 h.",
+        ask_number: "Je peux suivre votre commande. Quel est son numéro ?",
+        order: "Merci. Pour la commande dont vous parliez : la numéro {n} a quitté notre entrepôt, comptez encore deux jours.",
+        returns: "Vous pouvez renvoyer vos articles sous 30 jours. Quel est le numéro de commande ?",
+        return_known: "Merci. Pour votre retour : la commande {n} peut nous revenir sous 30 jours, l'étiquette est dans le colis.",
+        number: "Je vois le numéro {n}. Que souhaitez-vous savoir sur cette commande ?",
+        thanks: "Je vous en prie !",
+        thanks_order: "Je vous en prie ! Pour toute autre question sur la commande {n}, écrivez-nous.",
+        person: "Bien sûr. Je demande à un collègue de nous rejoindre.",
+        sorry: "Je suis désolé de ce qui est arrivé. Souhaitez-vous parler à quelqu'un de notre équipe ?",
+        other: "Je veux bien vous comprendre. S'agit-il d'une commande, d'un retour ou de nos horaires ?",
+    },
+    Language {
+        code: "de",
+        common: &[
+            "der", "das", "ist", "mein", "meine", "wo", "wann", "hallo", "danke", "bestellung", "ich", "sie", "und", "nicht", "ein", "eine",
+            "haben", "bitte", "wie", "guten", "tag", "kann", "noch", "geoffnet", "auf", "zu", "moin", "den", "die", "mochte", "vielen", "dank",
+        ],
+        hello: "Guten Tag!",
+        help: "Wie kann ich Ihnen helfen?",
+        hours: "Wir haben Montag bis Samstag von 9 bis 18 Uhr geöffnet.",
+        ask_number: "Ich sehe gern nach Ihrer Bestellung. Wie lautet die Bestellnummer?",
+        order: "Danke. Zu der Bestellung, nach der Sie fragten: Nummer {n} hat unser Lager verlassen und braucht noch zwei Tage.",
+        returns: "Sie können Ware innerhalb von 30 Tagen zurückgeben. Wie lautet die Bestellnummer?",
+        return_known: "Danke. Zu Ihrer Rückgabe: Bestellung {n} können Sie innerhalb von 30 Tagen zurückschicken, das Etikett liegt im Paket.",
+        number: "Ich sehe die Nummer {n}. Was möchten Sie zu dieser Bestellung wissen?",
+        thanks: "Gern geschehen!",
+        thanks_order: "Gern geschehen! Wenn zur Bestellung {n} noch etwas ist, schreiben Sie einfach.",
+        person: "Natürlich. Ich hole jemanden aus unserem Team dazu.",
+        sorry: "Das tut mir leid. Möchten Sie mit jemandem aus unserem Team sprechen?",
+        other: "Ich möchte Sie richtig verstehen. Geht es um eine Bestellung, eine Rückgabe oder unsere Öffnungszeiten?",
+    },
+    Language {
+        code: "ja",
+        common: &[],
+        hello: "こんにちは。",
+        help: "本日はどのようなご用件でしょうか。",
+        hours: "営業時間は月曜日から土曜日の9時から18時までです。",
+        ask_number: "ご注文を確認いたします。注文番号を教えていただけますか。",
+        order: "ありがとうございます。お尋ねのご注文、番号{n}は倉庫を出ており、あと二日ほどで届きます。",
+        returns: "商品は30日以内でしたら返品いただけます。注文番号を教えていただけますか。",
+        return_known: "ありがとうございます。返品の件ですが、ご注文{n}は30日以内に返送いただけます。ラベルは箱に入っております。",
+        number: "番号{n}を確認しました。このご注文について何をお知りになりたいですか。",
+        thanks: "どういたしまして。",
+        thanks_order: "どういたしまして。ご注文{n}について何かございましたら、いつでもお書きください。",
+        person: "かしこまりました。担当の者をお呼びします。",
+        sorry: "ご不便をおかけして申し訳ございません。担当の者とお話しになりますか。",
+        other: "ご用件を正しく理解したいと存じます。ご注文、返品、営業時間のどれについてでしょうか。",
+    },
+];

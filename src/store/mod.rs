@@ -1,0 +1,262 @@
+//! Where everything that was promised is kept: the `Store` trait and its databases.
+//!
+//! The two drivers, the HTTP doors and the workers, meet here and nowhere else. Each method is one transaction; none
+//! of them waits for anything but the database. Time that decides about claims is the store's own.
+
+mod sqlite;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::domain::{
+    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, Inbound,
+    Lane, Message, MessageId, NewDelivery, OnUnknown, Said, Settlement,
+};
+use crate::redact::Private;
+
+pub use sqlite::{OpenError, Sqlite, SqliteConfig};
+
+/// Why the store did not do what it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// More is waiting to be written than the store takes on; try again soon.
+    #[error("the store has too much waiting to be written")]
+    Busy,
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+    /// The database refused; for a full disk, a broken file or a lost connection.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// A row does not hold what this version writes.
+    #[error("the database holds something unreadable: {0}")]
+    Unreadable(String),
+}
+
+/// A message to be kept.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// The assistant that it is for.
+    pub assistant: String,
+    /// What arrived.
+    pub inbound: Inbound,
+    /// How long to wait for more of the same burst.
+    pub burst: Burst,
+    /// Whether it is to be worked on at once, burst or not.
+    pub urgent: bool,
+}
+
+/// How long a conversation waits for more messages before it is worked on.
+#[derive(Clone, Copy, Debug)]
+pub struct Burst {
+    /// After its last message.
+    pub quiet: Duration,
+    /// After its first message, at most.
+    pub cap: Duration,
+}
+
+/// What became of a message that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is on disk, under this name.
+    New(MessageId),
+    /// It had been here before, under this name.
+    Duplicate(MessageId),
+}
+
+/// A body that could not be read, kept for an operator.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    /// The assistant that it was for.
+    pub assistant: String,
+    /// The first bytes of it.
+    pub body: Private<Vec<u8>>,
+    /// Why it could not be read.
+    pub error: String,
+}
+
+/// What was claimed, and when there may be more.
+#[derive(Clone, Debug)]
+pub struct Batch<T> {
+    /// What this node now holds.
+    pub items: Vec<T>,
+    /// When the next one falls due, where one waits for its time.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A conversation with messages to answer, held by this node until it is settled or given back.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The conversation as it stood at the claim.
+    pub conversation: Conversation,
+    /// The messages that wait for an outcome, oldest first; at least one.
+    pub waiting: Vec<Message>,
+    /// How many claims of these messages ended in a crash before.
+    pub crashes: u32,
+    /// The proof that it is held.
+    pub lease: Lease,
+}
+
+/// The proof that a node holds a conversation. Only the store makes one.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    conversation: ConversationId,
+    row: i64,
+    epoch: i64,
+    up_to: i64,
+}
+
+impl Lease {
+    /// Tells which conversation is held.
+    pub fn conversation(&self) -> ConversationId {
+        self.conversation
+    }
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is on disk; the history has this version now.
+    Applied {
+        /// The version.
+        version: i64,
+    },
+    /// The ground had shifted; nothing was changed, and the messages wait for a new turn.
+    Stale,
+}
+
+/// What was said in a conversation, as far as it was asked for.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// The version that it shows.
+    pub version: i64,
+}
+
+/// The end of a handoff.
+#[derive(Clone, Debug)]
+pub struct HandoffEnd {
+    /// The conversation that goes back to the assistant.
+    pub conversation: ConversationId,
+    /// Why.
+    pub reason: EndReason,
+    /// What enters the history, so that the assistant knows.
+    pub note: Said,
+    /// What the desk is told.
+    pub event: Option<NewDelivery>,
+}
+
+/// What became of the end of a handoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The assistant has the conversation again.
+    Returned,
+    /// The assistant had it already.
+    NotHandedOff,
+    /// There is no such conversation.
+    Unknown,
+}
+
+/// What stands in the store, for health, tests and people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Customer messages without an outcome.
+    pub waiting: u64,
+    /// Conversations that a node holds.
+    pub claimed: u64,
+    /// Deliveries that are still to leave or on their way, by lane: Braze, desk.
+    pub open_deliveries: [u64; 2],
+    /// Deliveries that were given up or are kept for an operator.
+    pub dead_deliveries: u64,
+    /// Bodies that could not be read.
+    pub quarantined: u64,
+}
+
+/// Rings when there may be something to claim. A hint: the workers look now and then all the same.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// A conversation may have fallen due.
+    pub turns: Notify,
+    /// A delivery to Braze may be ready.
+    pub braze: Notify,
+    /// A delivery to a desk may be ready.
+    pub desk: Notify,
+}
+
+impl Wake {
+    /// Gives the bell of a lane.
+    pub fn lane(&self, lane: Lane) -> &Notify {
+        match lane {
+            Lane::Braze => &self.braze,
+            Lane::Desk => &self.desk,
+        }
+    }
+}
+
+/// Keeps messages, conversations and deliveries through anything.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Gives the bells that ring when there may be work.
+    fn wake(&self) -> &Wake;
+
+    /// Keeps a message; it is safe on disk when this returns.
+    async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError>;
+
+    /// Keeps a body that could not be read.
+    async fn quarantine(&self, body: Quarantined) -> Result<(), StoreError>;
+
+    /// Claims up to `limit` conversations whose messages are due, the longest due first.
+    async fn claim(&self, limit: u32) -> Result<Batch<Claimed>, StoreError>;
+
+    /// Gives the last `limit` messages that have been dealt with.
+    async fn history(
+        &self,
+        conversation: ConversationId,
+        limit: u32,
+    ) -> Result<History, StoreError>;
+
+    /// Applies what a turn decided, if the ground did not shift under it.
+    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError>;
+
+    /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash.
+    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Claims up to `limit` deliveries of these assistants that may go now: in order within a conversation, by priority
+    /// between them.
+    async fn claim_deliveries(
+        &self,
+        lane: Lane,
+        assistants: &[String],
+        limit: u32,
+    ) -> Result<Batch<Delivery>, StoreError>;
+
+    /// Asks for the last time whether a claimed delivery may leave, and records that it does.
+    async fn clear(&self, delivery: DeliveryId) -> Result<Clearance, StoreError>;
+
+    /// Records how an attempt to send ended.
+    async fn attempted(&self, delivery: DeliveryId, attempted: Attempted)
+    -> Result<(), StoreError>;
+
+    /// Gives one conversation as it stands.
+    async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;
+
+    /// Gives the conversation back to the assistant.
+    async fn end_handoff(&self, end: HandoffEnd) -> Result<Ended, StoreError>;
+
+    /// Gives up to `limit` conversations whose handoff has run out of time.
+    async fn overdue_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError>;
+
+    /// Takes up what nodes that are gone had in hand: claims become due, sends become unknown. Gives how many.
+    async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError>;
+
+    /// Removes what has outlived its use, a bounded number of rows at a time. Gives how many.
+    async fn purge(&self) -> Result<u64, StoreError>;
+
+    /// Counts what stands in the store; it fails where the store cannot write.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+}

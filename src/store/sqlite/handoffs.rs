@@ -1,0 +1,103 @@
+//! Conversations in people's hands.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{Ended, HandoffEnd, StoreError};
+use super::Here;
+use super::rows::{CONVERSATION, collect, millis, read_conversation};
+use super::{deliveries, turns};
+use crate::domain::{Conversation, Handoff};
+
+/// Records that people are asked to take over.
+pub(super) fn begin(
+    connection: &Connection,
+    now: Timestamp,
+    conversation: i64,
+    handoff: &Handoff,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO handoff (id, conversation, reason, rule, evidence, requested_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            handoff.id.0,
+            conversation,
+            handoff.reason.as_str(),
+            handoff.rule,
+            handoff.evidence.0,
+            millis(now),
+        ])?;
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET owner = 'pending', handoff = ?, returns_at = ?, epoch = epoch + 1 WHERE key = ?",
+        )?
+        .execute(params![handoff.id.0, millis(handoff.returns_at), conversation])?;
+    Ok(())
+}
+
+/// Gives a conversation back to the assistant; the ground shifts under a turn that runs meanwhile.
+pub(super) fn end(
+    connection: &Connection,
+    here: Here,
+    end: &HandoffEnd,
+) -> Result<Ended, StoreError> {
+    let standing = connection
+        .prepare_cached(
+            "SELECT key, owner, version, last_seq, epoch, handoff FROM conversation WHERE id = ?",
+        )?
+        .query_row([end.conversation.0], |row| {
+            let owner: String = row.get(1)?;
+            let handoff: Option<uuid::Uuid> = row.get(5)?;
+            Ok((
+                row.get::<_, i64>(0)?,
+                owner,
+                row.get::<_, i64>(2)?,
+                row.get::<_, i64>(3)?,
+                row.get::<_, i64>(4)?,
+                handoff,
+            ))
+        })
+        .optional()?;
+    let Some((row, owner, version, last_seq, epoch, handoff)) = standing else {
+        return Ok(Ended::Unknown);
+    };
+    if owner == "assistant" {
+        return Ok(Ended::NotHandedOff);
+    }
+    let (version, epoch) = (version + 1, epoch + 1);
+    let said = std::slice::from_ref(&end.note);
+    turns::say(connection, here.now, row, last_seq, version, said)?;
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET owner = 'assistant', handoff = NULL, returns_at = NULL,
+                 epoch = ?, version = ?, last_seq = ?
+             WHERE key = ?",
+        )?
+        .execute(params![epoch, version, last_seq + turns::count(said), row])?;
+    connection
+        .prepare_cached(
+            "UPDATE handoff SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL",
+        )?
+        .execute(params![millis(here.now), end.reason.as_str(), handoff])?;
+    if let Some(event) = &end.event {
+        deliveries::insert(connection, here.now, row, (version, epoch), event)?;
+    }
+    Ok(Ended::Returned)
+}
+
+/// Gives conversations whose handoff has run out of time, the longest overdue first.
+pub(super) fn overdue(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Conversation>, StoreError> {
+    let sql = format!(
+        "SELECT {CONVERSATION} FROM conversation WHERE returns_at <= ? ORDER BY returns_at LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    collect(
+        statement.query(params![millis(now), limit])?,
+        read_conversation,
+    )
+}

@@ -1,0 +1,274 @@
+//! The store in one SQLite file.
+
+mod deliveries;
+mod handoffs;
+mod intake;
+mod open;
+mod rows;
+mod turns;
+mod upkeep;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::{
+    Accepted, Batch, Claimed, Counts, Ended, HandoffEnd, History, Lease, NewMessage, Quarantined,
+    Settled, Store, StoreError, Wake,
+};
+use crate::clock::Clock;
+use crate::domain::{
+    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, NodeId,
+    OnUnknown, Settlement, new_id,
+};
+use writer::Writer;
+
+pub use open::OpenError;
+
+/// Connections that read beside the writer. Reads are short; four keep two cores busy.
+const READERS: usize = 4;
+
+/// Where the SQLite store is: `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SqliteConfig {
+    /// The database file, relative to the configuration file. Default: `frontdesk.db`. On a local disk: SQLite's locks
+    /// do not hold on network file systems.
+    pub path: PathBuf,
+}
+
+impl Default for SqliteConfig {
+    fn default() -> Self {
+        Self {
+            path: "frontdesk.db".into(),
+        }
+    }
+}
+
+/// The store in one SQLite file.
+#[derive(Debug)]
+pub struct Sqlite {
+    writer: Writer,
+    readers: Arc<Readers>,
+    clock: Clock,
+    node: NodeId,
+    wake: Wake,
+    _lock: open::Lock,
+}
+
+#[derive(Debug)]
+struct Readers {
+    free: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it where it is missing, and holds it against other processes.
+    pub fn open(config: &SqliteConfig, clock: Clock) -> Result<Self, OpenError> {
+        let path = &config.path;
+        let io = |source| OpenError::Io {
+            path: path.clone(),
+            source,
+        };
+        let lock = open::lock(path)?;
+        let connection = open::open_writer(path)?;
+        let readers = (0..READERS).map(|_| open::open_reader(path));
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            writer: Writer::start(connection).map_err(io)?,
+            readers: Arc::new(Readers {
+                permits: Semaphore::new(readers.len()),
+                free: Mutex::new(readers),
+            }),
+            node: NodeId(new_id(clock.now())),
+            clock,
+            wake: Wake::default(),
+            _lock: lock,
+        })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, Here) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (clock, node) = (self.clock.clone(), self.node);
+        self.writer
+            .write(move |connection| {
+                work(
+                    connection,
+                    Here {
+                        now: clock.now(),
+                        node,
+                    },
+                )
+            })
+            .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(&self.readers);
+        let _permit = self
+            .readers
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        tokio::task::spawn_blocking(move || {
+            let free = || readers.free.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = free().pop().ok_or(StoreError::Busy)?;
+            let result = work(&connection);
+            free().push(connection);
+            result
+        })
+        .await
+        .map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// When a transaction runs, and for whom.
+#[derive(Clone, Copy)]
+struct Here {
+    now: Timestamp,
+    node: NodeId,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
+        let clock = self.clock.clone();
+        let work = move |connection: &Connection| intake::accept(connection, clock.now(), &message);
+        let accepted = self.writer.try_write(work).await?;
+        self.wake.turns.notify_one();
+        Ok(accepted)
+    }
+
+    async fn quarantine(&self, body: Quarantined) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        let work =
+            move |connection: &Connection| intake::quarantine(connection, clock.now(), &body);
+        self.writer.try_write(work).await
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Batch<Claimed>, StoreError> {
+        self.write(move |connection, here| turns::claim(connection, here, limit))
+            .await
+    }
+
+    async fn history(
+        &self,
+        conversation: ConversationId,
+        limit: u32,
+    ) -> Result<History, StoreError> {
+        self.read(move |connection| turns::history(connection, conversation, limit))
+            .await
+    }
+
+    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+        let (lease, settlement) = (lease.clone(), settlement.clone());
+        let settled = self
+            .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
+            .await?;
+        self.wake.braze.notify_one();
+        self.wake.desk.notify_one();
+        self.wake.turns.notify_one();
+        Ok(settled)
+    }
+
+    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.write(move |connection, here| turns::give_back(connection, here, &lease, at))
+            .await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        lane: Lane,
+        assistants: &[String],
+        limit: u32,
+    ) -> Result<Batch<Delivery>, StoreError> {
+        let assistants = serde_json::Value::from(assistants).to_string();
+        self.write(move |connection, here| {
+            deliveries::claim(connection, here, lane, &assistants, limit)
+        })
+        .await
+    }
+
+    async fn clear(&self, delivery: DeliveryId) -> Result<Clearance, StoreError> {
+        let clearance = self
+            .write(move |connection, here| deliveries::clear(connection, here, delivery))
+            .await?;
+        if matches!(clearance, Clearance::Dropped(_)) {
+            // What stood behind it may go now.
+            self.wake.braze.notify_one();
+            self.wake.desk.notify_one();
+        }
+        Ok(clearance)
+    }
+
+    async fn attempted(
+        &self,
+        delivery: DeliveryId,
+        attempted: Attempted,
+    ) -> Result<(), StoreError> {
+        let work = move |connection: &Connection, here| {
+            deliveries::attempted(connection, here, delivery, &attempted)
+        };
+        let lane = self.write(work).await?;
+        if let Some(lane) = lane {
+            self.wake.lane(lane).notify_one();
+        }
+        Ok(())
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        self.read(move |connection| rows::conversation(connection, id))
+            .await
+    }
+
+    async fn end_handoff(&self, end: HandoffEnd) -> Result<Ended, StoreError> {
+        let ended = self
+            .write(move |connection, here| handoffs::end(connection, here, &end))
+            .await?;
+        self.wake.desk.notify_one();
+        self.wake.turns.notify_one();
+        Ok(ended)
+    }
+
+    async fn overdue_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        let now = self.clock.now();
+        self.read(move |connection| handoffs::overdue(connection, now, limit))
+            .await
+    }
+
+    async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError> {
+        self.write(move |connection, here| upkeep::recover(connection, here, policy))
+            .await
+    }
+
+    async fn purge(&self) -> Result<u64, StoreError> {
+        self.write(upkeep::purge).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.write(|connection, _| upkeep::counts(connection)).await
+    }
+}

@@ -1,0 +1,185 @@
+//! Opening the file: one process at a time, a library without known faults, a schema that this version knows.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Each migration brings the file one version up; its place in the list is the version it brings about.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Marks the file as ours (`FDSK`), so that another program's database is never touched.
+const APPLICATION_ID: i32 = 0x4644_534b;
+
+/// The first SQLite without the race that could corrupt a write-ahead log while it is reset.
+const SQLITE_AT_LEAST: i32 = 3_051_003;
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{path} is in use by another process; only one gateway may work on a SQLite file")]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// A newer version of this program wrote it.
+    #[error(
+        "{path} has schema version {found}, this program knows up to {known}; use the newer program"
+    )]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// The version in the file.
+        found: usize,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// It is a database, but not ours.
+    #[error("{path} is a database of another program; name another file in `store.path`")]
+    Foreign {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The SQLite library is too old to be trusted with the data.
+    #[error("this program was built with SQLite {found}; 3.51.3 or newer is needed")]
+    OldLibrary {
+        /// The library's version.
+        found: &'static str,
+    },
+    /// The file or its folder cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SQLite cannot use the file.
+    #[error("cannot open {path} as a database: {source}")]
+    Database {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// Holds the file for this process as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock alone")] File);
+
+/// Takes the file for this process.
+pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
+    let lock_path = with_suffix(path, ".lock");
+    let io = |source| OpenError::Io {
+        path: lock_path.clone(),
+        source,
+    };
+    let file = private_file(&lock_path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Opens the connection that writes, and brings the schema up to date.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_AT_LEAST {
+        return Err(OpenError::OldLibrary {
+            found: rusqlite::version(),
+        });
+    }
+    // Made here, so that nobody else can read it from the first byte on.
+    private_file(path).map_err(|source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let database = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let connection = Connection::open(path).map_err(database)?;
+    check_identity(&connection, path)?;
+    configure(&connection).map_err(database)?;
+    migrate(&connection).map_err(database)?;
+    Ok(connection)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let connection = Connection::open_with_flags(path, flags).map_err(database)?;
+    connection
+        .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")
+        .map_err(database)?;
+    Ok(connection)
+}
+
+fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let database = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let application = pragma("application_id").map_err(database)?;
+    let version = pragma("user_version").map_err(database)?;
+    let found = usize::try_from(version).unwrap_or(usize::MAX);
+    if application != APPLICATION_ID && (application != 0 || found != 0) {
+        return Err(OpenError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    if found > MIGRATIONS.len() {
+        return Err(OpenError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known: MIGRATIONS.len(),
+        });
+    }
+    Ok(())
+}
+
+/// WAL with a full sync: what was committed survives a power cut. Deleted text is overwritten on disk.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+         PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(version).unwrap_or_default();
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        let version = index + 1;
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {sql} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; COMMIT;"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Opens a file for writing, made where it is missing, readable for its owner alone.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

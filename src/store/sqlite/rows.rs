@@ -1,0 +1,104 @@
+//! Rows to domain types and back.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::StoreError;
+use crate::domain::{
+    Author, Conversation, ConversationId, Customer, HandoffId, Message, MessageId, Owner,
+};
+use crate::redact::Private;
+
+/// The columns that [`read_conversation`] takes.
+pub(super) const CONVERSATION: &str = "conversation.id, conversation.assistant, external_id, braze_id, phone, owner, handoff, opted_out, \
+     conversation.epoch, version, language, profile, opened_at, window_expires_at";
+
+/// How many columns [`CONVERSATION`] has.
+pub(super) const CONVERSATION_COLUMNS: usize = 14;
+
+/// The columns that [`read_message`] takes.
+pub(super) const MESSAGE: &str = "id, seq, author, text, media, at";
+
+/// Reads a conversation from a row that begins with [`CONVERSATION`].
+pub(super) fn read_conversation(row: &Row<'_>) -> Result<Conversation, StoreError> {
+    let owner: String = row.get(5)?;
+    let profile: String = row.get(11)?;
+    let language: Option<String> = row.get(10)?;
+    Ok(Conversation {
+        id: ConversationId(row.get(0)?),
+        assistant: row.get(1)?,
+        customer: Customer::new(row.get(2)?, row.get(3)?, row.get(4)?)
+            .map_err(|error| unreadable(&error))?,
+        owner: Owner::from_name(&owner).ok_or_else(|| unreadable(&owner))?,
+        handoff: row.get::<_, Option<Uuid>>(6)?.map(HandoffId),
+        opted_out: row.get(7)?,
+        epoch: row.get(8)?,
+        version: row.get(9)?,
+        language: language.and_then(|language| language.parse().ok()),
+        profile: Private(serde_json::from_str(&profile).map_err(|error| unreadable(&error))?),
+        opened_at: time(row.get(12)?)?,
+        window_expires_at: time(row.get(13)?)?,
+    })
+}
+
+/// Reads a message from a row that begins with [`MESSAGE`].
+pub(super) fn read_message(row: &Row<'_>) -> Result<Message, StoreError> {
+    let author: String = row.get(2)?;
+    let media: String = row.get(4)?;
+    let media: Vec<String> = serde_json::from_str(&media).map_err(|error| unreadable(&error))?;
+    Ok(Message {
+        id: MessageId(row.get(0)?),
+        seq: row.get(1)?,
+        author: Author::from_name(&author).ok_or_else(|| unreadable(&author))?,
+        text: Private(row.get(3)?),
+        media: media.into_iter().map(Private).collect(),
+        at: time(row.get(5)?)?,
+    })
+}
+
+/// Gives one conversation as it stands.
+pub(super) fn conversation(
+    connection: &Connection,
+    id: ConversationId,
+) -> Result<Option<Conversation>, StoreError> {
+    let sql = format!("SELECT {CONVERSATION} FROM conversation WHERE id = ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let row = statement
+        .query_row([id.0], |row| Ok(read_conversation(row)))
+        .optional()?;
+    row.transpose()
+}
+
+/// Reads every row with `read`.
+pub(super) fn collect<T>(
+    mut rows: rusqlite::Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(read(row)?);
+    }
+    Ok(items)
+}
+
+/// Gives links as they are stored: a JSON array.
+pub(super) fn media_column(media: &[Private<String>]) -> String {
+    Value::from_iter(media.iter().map(|link| link.0.as_str())).to_string()
+}
+
+/// Reads a time.
+pub(super) fn time(millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|error| unreadable(&error))
+}
+
+/// Gives the milliseconds of a time.
+pub(super) fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+/// Says that a column does not hold what this version writes.
+pub(super) fn unreadable(what: &impl ToString) -> StoreError {
+    StoreError::Unreadable(what.to_string())
+}

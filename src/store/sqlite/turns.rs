@@ -1,0 +1,270 @@
+//! Claiming conversations and settling what their turns decided.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{Batch, Claimed, History, Lease, Settled, StoreError};
+use super::Here;
+use super::rows::{
+    CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, read_conversation, read_message,
+    time,
+};
+use super::{deliveries, handoffs};
+use crate::domain::{Conversation, ConversationId, Ownership, Said, Settlement, new_id};
+
+/// Messages read beyond the limit, since those of one turn may stand a little apart in the order of arrival.
+const ORDER_MARGIN: u32 = 16;
+
+/// Claims conversations that are due. The attempt is counted here, since a crash could not count it.
+pub(super) fn claim(
+    connection: &Connection,
+    here: Here,
+    limit: u32,
+) -> Result<Batch<Claimed>, StoreError> {
+    // The quiet time of what arrives from now on is its own, so `waiting_since` begins anew.
+    let sql = format!(
+        "UPDATE conversation SET node = ?1, attempts = attempts + 1, waiting_since = NULL
+         WHERE key IN (SELECT key FROM conversation WHERE node IS NULL AND due_at <= ?2 ORDER BY due_at LIMIT ?3)
+         RETURNING {CONVERSATION}, key, attempts"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query(params![here.node.0, millis(here.now), limit])?;
+    let held = collect(rows, |row| {
+        let conversation = read_conversation(row)?;
+        let row_key: i64 = row.get(CONVERSATION_COLUMNS)?;
+        let attempts: u32 = row.get(CONVERSATION_COLUMNS + 1)?;
+        Ok((conversation, row_key, attempts))
+    })?;
+    let items = held
+        .into_iter()
+        .map(|(conversation, row, attempts)| claimed(connection, conversation, row, attempts))
+        .collect::<Result<Vec<_>, _>>()?;
+    let next_due = connection
+        .prepare_cached(
+            "SELECT min(due_at) FROM conversation WHERE node IS NULL AND due_at IS NOT NULL",
+        )?
+        .query_row((), |row| row.get::<_, Option<i64>>(0))?;
+    Ok(Batch {
+        items,
+        next_due: next_due.map(time).transpose()?,
+    })
+}
+
+fn claimed(
+    connection: &Connection,
+    conversation: Conversation,
+    row: i64,
+    attempts: u32,
+) -> Result<Claimed, StoreError> {
+    let sql = format!(
+        "SELECT {MESSAGE} FROM message WHERE conversation = ? AND turn IS NULL ORDER BY seq"
+    );
+    let waiting = collect(connection.prepare_cached(&sql)?.query([row])?, read_message)?;
+    let lease = Lease {
+        conversation: conversation.id,
+        row,
+        epoch: conversation.epoch,
+        up_to: waiting.last().map_or(0, |message| message.seq),
+    };
+    Ok(Claimed {
+        conversation,
+        waiting,
+        crashes: attempts.saturating_sub(1),
+        lease,
+    })
+}
+
+/// Gives the last messages that have been dealt with: turn by turn, within a turn as they came.
+pub(super) fn history(
+    connection: &Connection,
+    conversation: ConversationId,
+    limit: u32,
+) -> Result<History, StoreError> {
+    // One read transaction, so that the version and the messages are of the same moment.
+    let transaction = connection.unchecked_transaction()?;
+    let found = transaction
+        .prepare_cached("SELECT key, version FROM conversation WHERE id = ?")?
+        .query_row([conversation.0], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((row, version)) = found else {
+        return Ok(History {
+            messages: Vec::new(),
+            version: 0,
+        });
+    };
+    let sql = format!(
+        "SELECT {MESSAGE}, turn FROM message WHERE conversation = ? AND turn IS NOT NULL ORDER BY seq DESC LIMIT ?"
+    );
+    let mut messages = collect(
+        transaction
+            .prepare_cached(&sql)?
+            .query(params![row, limit + ORDER_MARGIN])?,
+        |row| Ok((row.get::<_, i64>(6)?, read_message(row)?)),
+    )?;
+    messages.sort_by_key(|(turn, message)| (*turn, message.seq));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let surplus = messages.len().saturating_sub(limit);
+    let messages = messages
+        .into_iter()
+        .skip(surplus)
+        .map(|(_, message)| message)
+        .collect();
+    Ok(History { messages, version })
+}
+
+/// Applies a settlement in whole, unless the ground shifted since the claim.
+pub(super) fn settle(
+    connection: &Connection,
+    here: Here,
+    lease: &Lease,
+    settlement: &Settlement,
+) -> Result<Settled, StoreError> {
+    let standing = connection
+        .prepare_cached(
+            "SELECT version, last_seq, epoch FROM conversation WHERE key = ? AND node = ?",
+        )?
+        .query_row(params![lease.row, here.node.0], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+            ))
+        })
+        .optional()?;
+    let Some((version, last_seq, epoch)) = standing else {
+        return Ok(Settled::Stale);
+    };
+    if epoch != lease.epoch {
+        give_back(connection, here, lease, here.now)?;
+        return Ok(Settled::Stale);
+    }
+    let version = version + 1;
+    record_outcome(connection, lease, settlement, version)?;
+    say(
+        connection,
+        here.now,
+        lease.row,
+        last_seq,
+        version,
+        &settlement.said,
+    )?;
+    let epoch = change_ownership(connection, here.now, lease, &settlement.ownership)?;
+    for delivery in &settlement.deliveries {
+        deliveries::insert(connection, here.now, lease.row, (version, epoch), delivery)?;
+    }
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET node = NULL, attempts = 0, version = ?, last_seq = ?,
+                 language = coalesce(?, language),
+                 due_at = CASE WHEN waiting_since IS NULL THEN NULL ELSE due_at END
+             WHERE key = ?",
+        )?
+        .execute(params![
+            version,
+            last_seq + count(&settlement.said),
+            settlement.language.map(|language| language.to_string()),
+            lease.row,
+        ])?;
+    Ok(Settled::Applied { version })
+}
+
+/// Puts a claimed conversation back without counting the claim.
+pub(super) fn give_back(
+    connection: &Connection,
+    here: Here,
+    lease: &Lease,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET node = NULL, attempts = attempts - 1, due_at = ?1,
+                 waiting_since = coalesce(waiting_since, ?1)
+             WHERE key = ?2 AND node = ?3",
+        )?
+        .execute(params![millis(at), lease.row, here.node.0])?;
+    Ok(())
+}
+
+/// Adds what was said to the history, after `last_seq`.
+pub(super) fn say(
+    connection: &Connection,
+    now: Timestamp,
+    conversation: i64,
+    last_seq: i64,
+    version: i64,
+    said: &[Said],
+) -> Result<(), StoreError> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO message (conversation, seq, id, author, text, at, turn) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    for (seq, said) in (last_seq + 1..).zip(said) {
+        insert.execute(params![
+            conversation,
+            seq,
+            new_id(now),
+            said.author.as_str(),
+            said.text.0,
+            millis(now),
+            version,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Counts what was said, as a step of the sequence.
+pub(super) fn count(said: &[Said]) -> i64 {
+    i64::try_from(said.len()).unwrap_or(i64::MAX)
+}
+
+fn record_outcome(
+    connection: &Connection,
+    lease: &Lease,
+    settlement: &Settlement,
+    version: i64,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE message SET turn = ?, outcome = ?, rule = ?, prompt_version = ?
+             WHERE conversation = ? AND seq <= ? AND turn IS NULL",
+        )?
+        .execute(params![
+            version,
+            settlement.outcome.as_str(),
+            settlement.rule,
+            settlement.prompt_version,
+            lease.row,
+            lease.up_to,
+        ])?;
+    Ok(())
+}
+
+/// Applies what changes about who may speak. Gives the epoch after it: a change shifts the ground.
+fn change_ownership(
+    connection: &Connection,
+    now: Timestamp,
+    lease: &Lease,
+    ownership: &Ownership,
+) -> Result<i64, StoreError> {
+    let set = |column: &str, value: bool| {
+        connection
+            .prepare_cached(&format!(
+                "UPDATE conversation SET {column} = ?, epoch = epoch + 1 WHERE key = ?"
+            ))?
+            .execute(params![value, lease.row])
+    };
+    match ownership {
+        Ownership::Keep => return Ok(lease.epoch),
+        Ownership::Extend { returns_at } => {
+            connection
+                .prepare_cached("UPDATE conversation SET returns_at = ? WHERE key = ?")?
+                .execute(params![millis(*returns_at), lease.row])?;
+            return Ok(lease.epoch);
+        }
+        Ownership::OptOut => drop(set("opted_out", true)?),
+        Ownership::OptIn => drop(set("opted_out", false)?),
+        Ownership::HandOff(handoff) => handoffs::begin(connection, now, lease.row, handoff)?,
+    }
+    Ok(lease.epoch + 1)
+}

@@ -1,0 +1,100 @@
+//! Taking up what others left, removing what is over, counting.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::super::{Counts, StoreError};
+use super::Here;
+use super::deliveries;
+use super::rows::{collect, millis};
+use crate::clock::{earlier, later};
+use crate::domain::OnUnknown;
+
+/// Rows that one purge removes from a table; the writer must not stand still for it.
+const PURGE_ROWS: i64 = 500;
+
+/// How long finished deliveries are kept, for those who ask what happened.
+const KEEP_DELIVERIES: Duration = Duration::from_secs(7 * 86_400);
+
+/// When a reply that was under way at a crash is sent again: the answer may still be on its way to the customer.
+const RESEND_AFTER: Duration = Duration::from_secs(10);
+
+/// Takes up what other nodes had in hand. The file's lock says that none of them lives.
+pub(super) fn recover(
+    connection: &Connection,
+    here: Here,
+    policy: OnUnknown,
+) -> Result<u64, StoreError> {
+    let now = millis(here.now);
+    let claims = connection
+        .prepare_cached(
+            "UPDATE conversation SET node = NULL, due_at = ?1, waiting_since = coalesce(waiting_since, ?1)
+             WHERE node IS NOT NULL AND node <> ?2",
+        )?
+        .execute(params![now, here.node.0])?;
+    let ready = connection
+        .prepare_cached(
+            "UPDATE delivery SET node = NULL WHERE node IS NOT NULL AND node <> ? AND state = 'ready'",
+        )?
+        .execute([here.node.0])?;
+    let keys: Vec<i64> = {
+        let mut statement = connection.prepare_cached(
+            "SELECT key FROM delivery WHERE node IS NOT NULL AND node <> ? AND state = 'sending'",
+        )?;
+        collect(statement.query([here.node.0])?, |row| Ok(row.get(0)?))?
+    };
+    let at = later(here.now, RESEND_AFTER);
+    for key in &keys {
+        deliveries::unknown(
+            connection,
+            here,
+            *key,
+            policy,
+            at,
+            "the gateway stopped while it was sent",
+        )?;
+    }
+    Ok(u64::try_from(claims + ready + keys.len()).unwrap_or(u64::MAX))
+}
+
+/// Removes dedupe keys that no longer count and deliveries that are long over.
+pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreError> {
+    let seen = connection
+        .prepare_cached(
+            "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen WHERE expires_at <= ? LIMIT ?)",
+        )?
+        .execute(params![millis(here.now), PURGE_ROWS])?;
+    let over = connection
+        .prepare_cached(
+            "DELETE FROM delivery WHERE key IN (SELECT key FROM delivery
+             WHERE ended_at <= ? AND state IN ('sent', 'dropped') LIMIT ?)",
+        )?
+        .execute(params![
+            millis(earlier(here.now, KEEP_DELIVERIES)),
+            PURGE_ROWS
+        ])?;
+    Ok(u64::try_from(seen + over).unwrap_or(u64::MAX))
+}
+
+/// Counts, in the transaction of a writer: who can count can write.
+pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
+    let count = |sql: &str| -> Result<u64, StoreError> {
+        let rows: i64 = connection
+            .prepare_cached(sql)?
+            .query_row((), |row| row.get(0))?;
+        Ok(u64::try_from(rows).unwrap_or_default())
+    };
+    let open = |lane: &str| {
+        count(&format!(
+            "SELECT count(*) FROM delivery WHERE state IN ('ready', 'sending') AND lane = '{lane}'"
+        ))
+    };
+    Ok(Counts {
+        waiting: count("SELECT count(*) FROM message WHERE turn IS NULL")?,
+        claimed: count("SELECT count(*) FROM conversation WHERE node IS NOT NULL")?,
+        open_deliveries: [open("braze")?, open("desk")?],
+        dead_deliveries: count("SELECT count(*) FROM delivery WHERE state IN ('dead', 'held')")?,
+        quarantined: count("SELECT count(*) FROM quarantine")?,
+    })
+}

@@ -1,0 +1,130 @@
+//! Asking the model: for an answer, and for the summary that people get.
+
+use crate::domain::{Author, Failure, HandoffReason, Message};
+use crate::handoff::TRANSCRIPT_MESSAGES;
+use crate::model::{Question, Role, Turn as Line};
+use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
+use crate::redact::Private;
+use crate::store::{Claimed, Store, StoreError};
+
+use super::gather::Gathered;
+use super::judge::Asked;
+use super::settlement::Writer;
+use super::{Assistant, joined};
+
+/// Asks the model for an answer to the waiting messages.
+pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Asked {
+    let question = match question(assistant, gathered, claimed) {
+        Ok(question) => question,
+        Err(error) => {
+            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
+            return Asked::Failed(Failure::Prompt);
+        }
+    };
+    match assistant.target.answer(&question).await {
+        Ok(answered) => Asked::Answered {
+            answer: answered.answer,
+            words: Private(joined(&claimed.waiting)),
+        },
+        Err(fault) => {
+            tracing::warn!(
+                assistant = assistant.name,
+                conversation = %claimed.conversation.id,
+                %fault,
+                "the model gave no answer"
+            );
+            Asked::Failed(Failure::Model)
+        }
+    }
+}
+
+fn question(
+    assistant: &Assistant,
+    gathered: &Gathered,
+    claimed: &Claimed,
+) -> Result<Question, PromptError> {
+    let folder = &gathered.folder;
+    let system = folder.system(&SystemContext {
+        assistant: &assistant.name,
+        language: gathered.language,
+        now: gathered.now,
+        zone: &assistant.zone,
+    })?;
+    let customer = folder.customer(&CustomerContext {
+        profile: &claimed.conversation.profile,
+        language: claimed.conversation.language,
+    })?;
+    let block = customer.map(|text| Line {
+        role: Role::User,
+        text: Private(text),
+    });
+    let said = gathered.remembered.iter().chain(&claimed.waiting).map(line);
+    let described = folder.rules().iter();
+    Ok(Question {
+        system,
+        turns: block.into_iter().chain(said).collect(),
+        rules: described
+            .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))
+            .collect(),
+    })
+}
+
+/// Writes a message as the model sees it. What the gateway itself notes stands in brackets.
+fn line(message: &Message) -> Line {
+    let (role, text) = match message.author {
+        Author::Customer => (Role::User, message.text.clone()),
+        Author::Assistant => (Role::Assistant, message.text.clone()),
+        Author::Agent => (
+            Role::Assistant,
+            Private(format!("[a colleague] {}", message.text.0)),
+        ),
+        Author::System => (Role::User, Private(format!("[note] {}", message.text.0))),
+    };
+    Line { role, text }
+}
+
+/// Gives what was said, for people: longer than what the model is reminded of.
+pub(super) async fn transcript(
+    store: &dyn Store,
+    claimed: &Claimed,
+) -> Result<Vec<Message>, StoreError> {
+    let limit = u32::try_from(TRANSCRIPT_MESSAGES).unwrap_or(u32::MAX);
+    let history = store.history(claimed.conversation.id, limit).await?;
+    Ok(history
+        .messages
+        .into_iter()
+        .chain(claimed.waiting.iter().cloned())
+        .collect())
+}
+
+/// Asks the model for a summary, within its own short time. A handoff never waits for more, nor fails for it.
+pub(super) async fn summary(
+    writer: &Writer<'_>,
+    transcript: &[Message],
+    reason: HandoffReason,
+) -> Option<Private<String>> {
+    let (assistant, folder) = (writer.assistant, &writer.gathered.folder);
+    let desk = assistant
+        .desk
+        .filter(|desk| !desk.summary_within.is_zero())?;
+    let system = folder
+        .summary(&SummaryContext {
+            assistant: &assistant.name,
+            language: desk.language,
+            reason,
+        })
+        .inspect_err(|error| tracing::error!(%error, "the summary's prompt could not be rendered"))
+        .ok()?;
+    let lines: Vec<Line> = transcript.iter().map(line).collect();
+    match assistant
+        .target
+        .complete(&system, &lines, desk.summary_within)
+        .await
+    {
+        Ok(completed) => Some(completed.text),
+        Err(fault) => {
+            tracing::warn!(conversation = %writer.claimed.conversation.id, %fault, "no summary for the desk");
+            None
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a turn knows before it decides: the folder in force, what was said, the language to speak.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Assistant;
+use crate::domain::{Conversation, Language, Message};
+use crate::memory::Memory;
+use crate::prompts::Folder;
+use crate::rules;
+use crate::store::{Claimed, Store, StoreError};
+
+/// What a turn knows.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    /// One version of the folder for the whole turn, whatever is reloaded meanwhile.
+    pub(super) folder: Arc<Folder>,
+    /// What was said before, oldest first, as far as the model may see it.
+    pub(super) remembered: Vec<Message>,
+    /// The language to speak.
+    pub(super) language: Language,
+    /// The language to remember, where the messages told one.
+    pub(super) heard: Option<Language>,
+    /// When the turn began.
+    pub(super) now: Timestamp,
+}
+
+/// Gathers what a turn needs to know.
+pub(super) async fn gather(
+    assistant: &Assistant,
+    memory: &Memory,
+    store: &dyn Store,
+    now: Timestamp,
+    claimed: &Claimed,
+) -> Result<Gathered, StoreError> {
+    let remembered = memory.recall(store, &claimed.conversation, now).await?;
+    Ok(Gathered {
+        remembered,
+        now,
+        ..Gathered::bare(assistant, claimed)
+    })
+}
+
+impl Gathered {
+    /// Gives what is known without asking anybody.
+    pub(super) fn bare(assistant: &Assistant, claimed: &Claimed) -> Self {
+        let heard = heard(&claimed.waiting);
+        Self {
+            folder: assistant.prompts.current(),
+            remembered: Vec::new(),
+            language: language(&claimed.conversation, heard, assistant.language),
+            heard,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+/// Gives the language of the newest message that is long enough to tell one.
+fn heard(waiting: &[Message]) -> Option<Language> {
+    waiting
+        .iter()
+        .rev()
+        .find_map(|message| rules::detect(&message.text))
+}
+
+fn language(conversation: &Conversation, heard: Option<Language>, default: Language) -> Language {
+    heard.or(conversation.language).unwrap_or(default)
+}

@@ -1,0 +1,97 @@
+//! What is decided after the model has answered.
+
+use crate::domain::{Failure, HandoffReason, Suppression};
+use crate::model::{Action as ModelAction, Answer};
+use crate::redact::Private;
+use crate::rules::{Action, Rule, Rules};
+
+/// What a turn does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Say what the model said.
+    Reply {
+        /// Its words.
+        text: Private<String>,
+        /// The rule that it picked, where that changes nothing.
+        rule: Option<String>,
+    },
+    /// Say a text of the assistant's folder.
+    Canned {
+        /// The text's key.
+        key: String,
+        /// The rule that says so.
+        rule: Option<String>,
+    },
+    /// Bring in people.
+    HandOff {
+        /// Why.
+        reason: HandoffReason,
+        /// The rule that says so.
+        rule: Option<String>,
+        /// The customer's words that it rests on.
+        evidence: Private<String>,
+    },
+    /// Send no more messages.
+    OptOut {
+        /// The rule that says so.
+        rule: String,
+    },
+    /// Send messages again.
+    OptIn {
+        /// The rule that says so.
+        rule: String,
+    },
+    /// Pass it to the people who have the conversation.
+    Forward,
+    /// Say nothing.
+    Suppress(Suppression),
+    /// Apologise.
+    Fail(Failure),
+}
+
+/// What came of asking the model.
+#[derive(Debug)]
+pub enum Asked {
+    /// An answer to these words.
+    Answered {
+        /// What the model said.
+        answer: Answer,
+        /// What the customer had said.
+        words: Private<String>,
+    },
+    /// No usable answer.
+    Failed(Failure),
+}
+
+/// Decides on what the model said. A rule that it picked beats its own choice of action.
+pub fn judge(asked: Asked, rules: &Rules, has_desk: bool) -> Decision {
+    let (answer, words) = match asked {
+        Asked::Answered { answer, words } => (answer, words),
+        Asked::Failed(why) => return Decision::Fail(why),
+    };
+    let picked = answer.rule.as_deref().and_then(|name| rules.get(name));
+    let rule = picked.map(|rule| rule.name.clone());
+    let hand_off = |reason, rule| Decision::HandOff {
+        reason,
+        rule,
+        evidence: words,
+    };
+    match (picked.map(action), answer.action) {
+        (Some(Action::Escalate), _) if has_desk => hand_off(HandoffReason::Rule, rule),
+        (Some(Action::Reply { text }), _) => Decision::Canned {
+            key: text.clone(),
+            rule,
+        },
+        // Only the customer's own words can end or renew his consent; a model's reading of them cannot.
+        (_, ModelAction::Escalate) if has_desk => hand_off(HandoffReason::Model, rule),
+        _ if answer.reply.trim().is_empty() => Decision::Fail(Failure::Model),
+        _ => Decision::Reply {
+            text: answer.reply,
+            rule,
+        },
+    }
+}
+
+fn action(rule: &Rule) -> &Action {
+    &rule.action
+}

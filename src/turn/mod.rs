@@ -1,0 +1,187 @@
+//! The heart: one run over the waiting messages of one conversation, from what was said to what is done about it.
+//!
+//! A turn decides and does nothing: it gives one [`Settlement`], which the store applies in one transaction. What
+//! decides, [`screen`] before the model and [`judge`] after it, has no IO and no clock.
+
+mod ask;
+mod gather;
+pub mod judge;
+pub mod screen;
+mod settlement;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::clock::Clock;
+use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
+use crate::memory::Memory;
+use crate::model::Target;
+use crate::prompts::Prompts;
+use crate::store::{Claimed, Store, StoreError};
+use gather::Gathered;
+use judge::Decision;
+use screen::Screened;
+use settlement::Writer;
+
+/// Claims of the same messages that may end in a crash; after them the messages are given up.
+const CRASHES: u32 = 3;
+
+/// One assistant, as a turn needs it.
+#[derive(Debug)]
+pub struct Assistant {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its folder, in the version in force.
+    pub prompts: Prompts,
+    /// The language to speak when nothing tells another.
+    pub language: Language,
+    /// Where the business is, for the time of day.
+    pub zone: TimeZone,
+    /// The model that answers.
+    pub target: Target,
+    /// How old a reply may be when it leaves.
+    pub reply_ttl: Duration,
+    /// The people who can take over, where there are some.
+    pub desk: Option<DeskTerms>,
+    /// The gateway's own address, as the desk reaches it.
+    pub public_url: Option<String>,
+}
+
+/// What a turn needs to know about a desk.
+#[derive(Clone, Copy, Debug)]
+pub struct DeskTerms {
+    /// How long a conversation stays with people when nothing is heard.
+    pub idle: Duration,
+    /// The language of the summary.
+    pub language: Language,
+    /// How long the model may take for it; zero for none.
+    pub summary_within: Duration,
+}
+
+/// What a turn came to.
+#[derive(Debug)]
+pub struct Turn {
+    /// What is to be done.
+    pub settlement: Settlement,
+    /// What was remembered, for the window after the turn.
+    remembered: Vec<Message>,
+}
+
+/// Runs the turn of a claimed conversation. An error means that nothing was decided and the claim goes back.
+pub async fn run(
+    assistant: &Assistant,
+    memory: &Memory,
+    store: &dyn Store,
+    clock: &Clock,
+    claimed: &Claimed,
+) -> Result<Turn, StoreError> {
+    let now = clock.now();
+    let gathered = gather::gather(assistant, memory, store, now, claimed).await?;
+    let decision = decide(assistant, &gathered, claimed).await;
+    let writer = Writer {
+        assistant,
+        claimed,
+        gathered: &gathered,
+        now,
+    };
+    let settlement = settle(&writer, store, decision).await?;
+    Ok(Turn {
+        settlement,
+        remembered: gathered.remembered,
+    })
+}
+
+async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Decision {
+    let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
+    if claimed.crashes >= CRASHES {
+        return Decision::Fail(Failure::Poison);
+    }
+    match screen::screen(&claimed.conversation, &claimed.waiting, rules, has_desk) {
+        Screened::Decided(decision) => decision,
+        Screened::Ask => judge::judge(
+            ask::answer(assistant, gathered, claimed).await,
+            rules,
+            has_desk,
+        ),
+    }
+}
+
+/// Gives the settlement of a turn that panicked: it would do so again.
+pub fn poisoned(assistant: &Assistant, clock: &Clock, claimed: &Claimed) -> Settlement {
+    let gathered = Gathered::bare(assistant, claimed);
+    let writer = Writer {
+        assistant,
+        claimed,
+        gathered: &gathered,
+        now: clock.now(),
+    };
+    writer.failed(Failure::Poison)
+}
+
+/// Gives the settlement of messages for an assistant that is no longer configured.
+pub fn orphaned() -> Settlement {
+    settlement::silent(Outcome::Failed(Failure::NoAssistant))
+}
+
+async fn settle(
+    writer: &Writer<'_>,
+    store: &dyn Store,
+    decision: Decision,
+) -> Result<Settlement, StoreError> {
+    Ok(match decision {
+        Decision::Reply { text, rule } => writer.reply(text, rule),
+        Decision::Canned { key, rule } => writer.canned(&key, rule),
+        Decision::OptOut { rule } => writer.opt_out(rule),
+        Decision::OptIn { rule } => writer.opt_in(rule),
+        Decision::Forward => writer.forward(),
+        Decision::Suppress(why) => settlement::silent(Outcome::Suppressed(why)),
+        Decision::Fail(why) => writer.failed(why),
+        Decision::HandOff {
+            reason,
+            rule,
+            evidence,
+        } => {
+            let transcript = ask::transcript(store, writer.claimed).await?;
+            let summary = ask::summary(writer, &transcript, reason).await;
+            writer.hand_off(reason, rule, evidence, &transcript, summary.as_ref())
+        }
+    })
+}
+
+impl Turn {
+    /// Gives the conversation's window as it is once the settlement is applied.
+    pub fn window(self, claimed: Claimed, clock: &Clock) -> Vec<Message> {
+        let now = clock.now();
+        let last = claimed.waiting.last().map_or(0, |message| message.seq);
+        let said = self
+            .settlement
+            .said
+            .into_iter()
+            .zip(last + 1..)
+            .map(|(said, seq)| Message {
+                id: MessageId(new_id(now)),
+                seq,
+                author: said.author,
+                text: said.text,
+                media: Vec::new(),
+                at: now,
+            });
+        self.remembered
+            .into_iter()
+            .chain(claimed.waiting)
+            .chain(said)
+            .collect()
+    }
+}
+
+/// Gives the words of the customer's waiting messages, for who needs them in one piece.
+fn joined(waiting: &[Message]) -> String {
+    let customer = waiting
+        .iter()
+        .filter(|message| message.author == Author::Customer);
+    customer
+        .map(|message| message.text.as_str())
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,205 @@
+//! Decisions written out: what enters the history, what goes out, who may speak.
+
+use jiff::Timestamp;
+
+use crate::clock::later;
+use crate::domain::{
+    Author, DeliveryId, Failure, Handoff, HandoffId, HandoffReason, Message, NewDelivery, Outcome,
+    Owner, Ownership, Payload, Priority, Said, Settlement, new_id,
+};
+use crate::handoff::{self, Requested};
+use crate::redact::Private;
+use crate::reply;
+use crate::store::Claimed;
+
+use super::Assistant;
+use super::gather::Gathered;
+
+/// The texts that every assistant's folder has.
+const FALLBACK: &str = "fallback";
+const HANDOFF_STARTED: &str = "handoff_started";
+const OPTED_OUT: &str = "opted_out";
+const OPTED_IN: &str = "opted_in";
+
+/// Writes the settlement of one turn.
+pub(super) struct Writer<'a> {
+    pub(super) assistant: &'a Assistant,
+    pub(super) claimed: &'a Claimed,
+    pub(super) gathered: &'a Gathered,
+    pub(super) now: Timestamp,
+}
+
+/// Gives a settlement that says and sends nothing.
+pub(super) fn silent(outcome: Outcome) -> Settlement {
+    Settlement {
+        outcome,
+        rule: None,
+        prompt_version: None,
+        said: Vec::new(),
+        deliveries: Vec::new(),
+        ownership: Ownership::Keep,
+        language: None,
+    }
+}
+
+impl Writer<'_> {
+    /// The model's words leave; where nothing of them is fit to leave, the customer hears that instead.
+    pub(super) fn reply(&self, text: Private<String>, rule: Option<String>) -> Settlement {
+        match reply::prepare(&text) {
+            Some(text) => self.speak(Outcome::Replied, rule, Private(text), Priority::Assistant),
+            None => self.failed(Failure::Model),
+        }
+    }
+
+    /// A text of the folder leaves.
+    pub(super) fn canned(&self, key: &str, rule: Option<String>) -> Settlement {
+        self.speak(Outcome::Canned, rule, self.text(key), Priority::Assistant)
+    }
+
+    /// The customer hears that there is no answer now. While people have the conversation, they hear it instead.
+    pub(super) fn failed(&self, why: Failure) -> Settlement {
+        let conversation = &self.claimed.conversation;
+        let mut settlement = match conversation.owner {
+            _ if conversation.opted_out => silent(Outcome::Failed(why)),
+            Owner::Assistant => self.speak(
+                Outcome::Failed(why),
+                None,
+                self.text(FALLBACK),
+                Priority::Assistant,
+            ),
+            Owner::Pending | Owner::Human => self.forward(),
+        };
+        settlement.outcome = Outcome::Failed(why);
+        settlement
+    }
+
+    /// The customer hears once more from us: that it was the last time.
+    pub(super) fn opt_out(&self, rule: String) -> Settlement {
+        let mut settlement = self.notice(OPTED_OUT, rule);
+        if self.claimed.conversation.owner != Owner::Assistant {
+            settlement.deliveries.push(self.message_to_desk());
+        }
+        settlement.ownership = Ownership::OptOut;
+        settlement
+    }
+
+    /// The customer hears from us again.
+    pub(super) fn opt_in(&self, rule: String) -> Settlement {
+        Settlement {
+            ownership: Ownership::OptIn,
+            ..self.notice(OPTED_IN, rule)
+        }
+    }
+
+    /// The people who have the conversation get the messages.
+    pub(super) fn forward(&self) -> Settlement {
+        let ownership = match self.assistant.desk {
+            Some(desk) => Ownership::Extend {
+                returns_at: later(self.now, desk.idle),
+            },
+            None => Ownership::Keep,
+        };
+        Settlement {
+            deliveries: vec![self.message_to_desk()],
+            ownership,
+            ..self.stamped(Outcome::Forwarded, None)
+        }
+    }
+
+    /// People are asked to take over, and the customer hears so: one notice, one event.
+    pub(super) fn hand_off(
+        &self,
+        reason: HandoffReason,
+        rule: Option<String>,
+        evidence: Private<String>,
+        transcript: &[Message],
+        summary: Option<&Private<String>>,
+    ) -> Settlement {
+        let idle = self
+            .assistant
+            .desk
+            .map_or_else(Default::default, |desk| desk.idle);
+        let handoff = Handoff {
+            id: HandoffId(new_id(self.now)),
+            reason,
+            rule: rule.clone(),
+            evidence,
+            returns_at: later(self.now, idle),
+        };
+        let event = handoff::requested(
+            self.now,
+            &Requested {
+                conversation: &self.claimed.conversation,
+                handoff: &handoff,
+                transcript: &transcript.iter().collect::<Vec<_>>(),
+                summary,
+                prompt_version: self.gathered.folder.version(),
+                public_url: self.assistant.public_url.as_deref(),
+            },
+        );
+        let text = self.text(HANDOFF_STARTED);
+        let mut settlement = self.speak(Outcome::HandedOff, rule, text, Priority::Notice);
+        settlement.deliveries.push(event);
+        settlement.ownership = Ownership::HandOff(handoff);
+        settlement
+    }
+
+    fn notice(&self, key: &str, rule: String) -> Settlement {
+        self.speak(
+            Outcome::Canned,
+            Some(rule),
+            self.text(key),
+            Priority::Notice,
+        )
+    }
+
+    fn speak(
+        &self,
+        outcome: Outcome,
+        rule: Option<String>,
+        text: Private<String>,
+        priority: Priority,
+    ) -> Settlement {
+        let expires_at = match priority {
+            Priority::Assistant => later(self.now, self.assistant.reply_ttl),
+            // What must be heard is worth sending as long as WhatsApp takes it.
+            Priority::Notice | Priority::Agent => self.claimed.conversation.window_expires_at,
+        };
+        let delivery = NewDelivery {
+            id: DeliveryId(new_id(self.now)),
+            payload: Payload::Reply { text: text.clone() },
+            priority,
+            expires_at,
+        };
+        Settlement {
+            said: vec![Said {
+                author: Author::Assistant,
+                text,
+            }],
+            deliveries: vec![delivery],
+            ..self.stamped(outcome, rule)
+        }
+    }
+
+    fn stamped(&self, outcome: Outcome, rule: Option<String>) -> Settlement {
+        Settlement {
+            rule,
+            prompt_version: Some(self.gathered.folder.version().to_owned()),
+            language: self.gathered.heard,
+            ..silent(outcome)
+        }
+    }
+
+    fn message_to_desk(&self) -> NewDelivery {
+        handoff::message(self.now, &self.claimed.conversation, &self.claimed.waiting)
+    }
+
+    fn text(&self, key: &str) -> Private<String> {
+        Private(
+            self.gathered
+                .folder
+                .text(key, self.gathered.language)
+                .to_owned(),
+        )
+    }
+}

@@ -1,0 +1,158 @@
+//! Claims deliveries and sends them: through the gate, cleared at the last step, recorded afterwards.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{Route, STORE_REST, Shared};
+use crate::domain::{Attempted, Clearance, Delivery, Lane, Payload};
+
+/// Requests to a desk under way at once; a help desk's own limits are far lower than Braze's.
+const DESK_CONCURRENCY: usize = 4;
+
+/// Runs until the stop: what is being sent then is finished, what waits goes back.
+pub(super) async fn run(shared: Shared, route: Route) {
+    let slots = Arc::new(Semaphore::new(route.concurrency()));
+    let (lane, assistants) = (route.lane(), route.assistants());
+    while let Some(limit) = shared.room(&slots).await {
+        let bell = shared.store.wake().lane(lane);
+        let batch = match shared
+            .store
+            .claim_deliveries(lane, &assistants, limit)
+            .await
+        {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::error!(%error, "could not claim deliveries; trying again");
+                shared.clock.sleep(STORE_REST).await;
+                continue;
+            }
+        };
+        let all_taken = batch.items.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+        for delivery in batch.items {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                return;
+            };
+            let (shared, route) = (shared.clone(), route.clone());
+            drop(shared.shutdown.clone().spawn_contained(async move {
+                deliver(&shared, &route, &delivery).await;
+                drop(slot);
+            }));
+        }
+        if all_taken && !shared.rest(bell, batch.next_due).await {
+            return;
+        }
+    }
+}
+
+async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
+    if !route.opens(shared).await {
+        let error = "the gateway is stopping".to_owned();
+        return shared
+            .record(
+                delivery.id,
+                Attempted::Retry {
+                    at: shared.clock.now(),
+                    error,
+                },
+            )
+            .await;
+    }
+    let cleared = shared
+        .insist("clearing a delivery", || shared.store.clear(delivery.id))
+        .await;
+    match cleared {
+        Some(Clearance::Go) => {}
+        Some(Clearance::Dropped(why)) => {
+            return tracing::info!(
+                delivery = %delivery.id,
+                conversation = %delivery.conversation.id,
+                ?why,
+                "a delivery was dropped at the last step"
+            );
+        }
+        Some(Clearance::Lost) | None => return,
+    }
+    let attempted = route.send(delivery).await;
+    report(delivery, &attempted);
+    shared.record(delivery.id, attempted).await;
+}
+
+impl Route {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Workspace { .. } => Lane::Braze,
+            Self::Desk { .. } => Lane::Desk,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        match self {
+            Self::Workspace { workspace, .. } => {
+                usize::try_from(workspace.concurrency().get()).unwrap_or(DESK_CONCURRENCY)
+            }
+            Self::Desk { .. } => DESK_CONCURRENCY,
+        }
+    }
+
+    fn assistants(&self) -> Vec<String> {
+        match self {
+            Self::Workspace { campaigns, .. } => campaigns.keys().cloned().collect(),
+            Self::Desk { assistants, .. } => assistants.clone(),
+        }
+    }
+
+    /// Waits until one more request may leave. `false` when the stop begins first.
+    async fn opens(&self, shared: &Shared) -> bool {
+        let Self::Workspace { workspace, .. } = self else {
+            return true;
+        };
+        tokio::select! {
+            biased;
+            () = shared.shutdown.stopping() => false,
+            () = workspace.gate().pass() => true,
+        }
+    }
+
+    async fn send(&self, delivery: &Delivery) -> Attempted {
+        match (self, &delivery.payload) {
+            (
+                Self::Workspace {
+                    workspace,
+                    campaigns,
+                },
+                Payload::Reply { text },
+            ) => match campaigns.get(&delivery.conversation.assistant) {
+                Some(campaign) => workspace.send(delivery, campaign, text).await,
+                None => misrouted(),
+            },
+            (Self::Desk { desk, .. }, Payload::Event { body, .. }) => {
+                desk.send(delivery, body).await
+            }
+            _ => misrouted(),
+        }
+    }
+}
+
+/// Each route claims its own lane and its own assistants, so this says that the store gave us another's.
+fn misrouted() -> Attempted {
+    Attempted::Dead {
+        error: "claimed by a route that cannot carry it".to_owned(),
+    }
+}
+
+fn report(delivery: &Delivery, attempted: &Attempted) {
+    let (delivery, conversation) = (delivery.id, delivery.conversation.id);
+    match attempted {
+        Attempted::Sent => tracing::debug!(%delivery, %conversation, "sent"),
+        Attempted::Retry { error, .. } => {
+            tracing::warn!(%delivery, %conversation, error, "not sent; it will be tried again");
+        }
+        Attempted::Unknown { error, .. } => {
+            tracing::warn!(%delivery, %conversation, error, "it is not known whether it arrived");
+        }
+        Attempted::Dead { error } => {
+            tracing::error!(%delivery, %conversation, error, "given up");
+        }
+    }
+}

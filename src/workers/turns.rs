@@ -1,0 +1,142 @@
+//! Claims conversations and runs their turns.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::{STORE_REST, Shared};
+use crate::clock::later;
+use crate::problem::Problem;
+use crate::store::{Claimed, Settled};
+use crate::turn::{self, Turn};
+
+/// Conversations claimed at once; more would keep the store's writer from others for long.
+const CLAIM_AT_ONCE: u32 = 256;
+
+/// How much is worked on at once: `[turns]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TurnsConfig {
+    /// Turns under way at once, 1 to 50,000. Default 2,000: nearly all of them wait for a model, and each waiting one
+    /// holds a connection to it, so the process must be allowed as many open files.
+    pub in_flight: usize,
+}
+
+impl Default for TurnsConfig {
+    fn default() -> Self {
+        Self { in_flight: 2_000 }
+    }
+}
+
+impl TurnsConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        match self.in_flight {
+            1..=50_000 => Vec::new(),
+            _ => vec![Problem::new("in_flight", "expected 1 to 50,000")],
+        }
+    }
+}
+
+/// Runs until the stop: what is under way then is finished, nothing new is claimed.
+pub(super) async fn run(shared: Shared, config: TurnsConfig) {
+    let slots = Arc::new(Semaphore::new(config.in_flight));
+    while let Some(room) = shared.room(&slots).await {
+        let bell = &shared.store.wake().turns;
+        let limit = room.min(CLAIM_AT_ONCE);
+        let batch = match shared.store.claim(limit).await {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::error!(%error, "could not claim conversations; trying again");
+                shared.clock.sleep(STORE_REST).await;
+                continue;
+            }
+        };
+        let all_taken = batch.items.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+        for claimed in batch.items {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                return;
+            };
+            let shared = shared.clone();
+            drop(shared.shutdown.clone().spawn_contained(async move {
+                work(&shared, claimed).await;
+                drop(slot);
+            }));
+        }
+        if all_taken && !shared.rest(bell, batch.next_due).await {
+            return;
+        }
+    }
+}
+
+/// Runs one turn and settles it. A panic in it gives the messages up; nothing else notices.
+async fn work(shared: &Shared, claimed: Claimed) {
+    let Some(assistant) = shared.assistants.get(&claimed.conversation.assistant) else {
+        tracing::error!(
+            assistant = claimed.conversation.assistant,
+            "a message waits for an assistant that is not configured any more"
+        );
+        settle(shared, &claimed, &turn::orphaned()).await;
+        return;
+    };
+    let running = turn::run(
+        assistant,
+        &shared.memory,
+        &*shared.store,
+        &shared.clock,
+        &claimed,
+    );
+    match AssertUnwindSafe(running).catch_unwind().await {
+        Ok(Ok(turn)) => finish(shared, claimed, turn).await,
+        Ok(Err(error)) => {
+            tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
+            let at = later(shared.clock.now(), STORE_REST);
+            shared
+                .insist("giving a claim back", || {
+                    shared.store.give_back(&claimed.lease, at)
+                })
+                .await;
+        }
+        Err(_panic) => {
+            tracing::error!(conversation = %claimed.conversation.id, "a turn panicked; its messages are given up");
+            let settlement = turn::poisoned(assistant, &shared.clock, &claimed);
+            settle(shared, &claimed, &settlement).await;
+        }
+    }
+}
+
+async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
+    let Some(Settled::Applied { version }) = settle(shared, &claimed, &turn.settlement).await
+    else {
+        return;
+    };
+    tracing::info!(
+        conversation = %claimed.conversation.id,
+        assistant = claimed.conversation.assistant,
+        outcome = turn.settlement.outcome.as_str(),
+        rule = turn.settlement.rule,
+        messages = claimed.waiting.len(),
+        "turn settled"
+    );
+    // Another writer's step in between means that the window is not what the store holds.
+    if version == claimed.conversation.version + 1 {
+        let conversation = claimed.conversation.clone();
+        let window = turn.window(claimed, &shared.clock);
+        shared.memory.remember(&conversation, version, window).await;
+    }
+}
+
+async fn settle(
+    shared: &Shared,
+    claimed: &Claimed,
+    settlement: &crate::domain::Settlement,
+) -> Option<Settled> {
+    shared
+        .insist("settling a turn", || {
+            shared.store.settle(&claimed.lease, settlement)
+        })
+        .await
+}

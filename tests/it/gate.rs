@@ -1,0 +1,192 @@
+//! The gate towards Braze, and what becomes of deliveries that meet trouble.
+
+use std::time::Duration;
+
+use frontdesk::sandbox::Plan;
+use frontdesk::sandbox::model::Reply;
+
+use crate::world::{World, soon};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn sixty_replies_leave_at_the_rate_and_braze_never_has_to_refuse() {
+    let world = World::with_rates(5, 1).await;
+    world.braze.limit(6, SECOND);
+    for customer in 0..60 {
+        world.says(&format!("u{customer}"), "hello").await;
+    }
+    world.clock.advance(SECOND);
+    world
+        .until("all to be answered", |counts| counts.waiting == 0)
+        .await;
+    let mut seconds = 0;
+    while world.braze.sent_count() < 60 {
+        let before = world.braze.sent_count();
+        for _ in 0..10 {
+            world.clock.advance(SECOND / 10);
+            quiet(&world).await;
+        }
+        let sent = world.braze.sent_count() - before;
+        assert!(sent <= 6, "{sent} in one second");
+        seconds += 1;
+        assert!(seconds < 20, "it took too long");
+    }
+    assert!(
+        seconds >= 11,
+        "60 replies at 5/s cannot leave in {seconds} s"
+    );
+    assert_eq!(world.braze.answered_with(429), 0);
+    world.end().await;
+}
+
+/// Waits until what may leave now has left.
+async fn quiet(world: &World) {
+    let mut last = u64::MAX;
+    loop {
+        for _ in 0..20 {
+            world.app.store().counts().await.unwrap();
+        }
+        let now = world.braze.request_count();
+        if now == last {
+            return;
+        }
+        last = now;
+    }
+}
+
+#[tokio::test]
+async fn nothing_leaves_between_a_429_and_the_reset() {
+    let world = World::start().await;
+    world.braze.misbehave(Plan::rate_limited(30).times(1));
+    world.says("u1", "one").await;
+    world.clock.advance(SECOND);
+    soon(world.braze.wait_for(1)).await;
+    for customer in 2..10 {
+        world.says(&format!("u{customer}"), "more").await;
+    }
+    world.clock.advance(SECOND);
+    world
+        .until("all to be answered", |counts| counts.waiting == 0)
+        .await;
+    for _ in 0..28 {
+        world.clock.advance(SECOND);
+        quiet(&world).await;
+        assert_eq!(
+            world.braze.request_count(),
+            1,
+            "something left before the reset"
+        );
+    }
+    world.pass(2 * SECOND).await;
+    assert_eq!(world.braze.sent_count(), 9);
+    assert_eq!(world.heard("u1").len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_braze_certainly_did_not_take_is_sent_again_and_arrives_once() {
+    for plan in [Plan::status(500), Plan::status(503), Plan::status(408)] {
+        let world = World::start().await;
+        world.braze.misbehave(plan.times(2));
+        world.says("u1", "hello").await;
+        world.clock.advance(SECOND);
+        soon(world.braze.wait_for(1)).await;
+        world
+            .until("the retry to be planned", |counts| counts.waiting == 0)
+            .await;
+        for seconds in [2, 4] {
+            quiet(&world).await;
+            world.clock.advance(Duration::from_secs(seconds));
+        }
+        world.rest().await;
+        assert_eq!(
+            (world.braze.request_count(), world.heard("u1").len()),
+            (3, 1)
+        );
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_braze_refuses_for_good_is_kept_as_dead_and_forgotten_by_the_memory() {
+    let world = World::start().await;
+    world
+        .model
+        .script([Reply::says("Never heard."), Reply::says("Heard.")]);
+    world.braze.misbehave(Plan::status(400).times(1));
+    world.tells("u1", "hello").await;
+    let counts = world.app.store().counts().await.unwrap();
+    assert_eq!(
+        (counts.dead_deliveries, world.braze.request_count()),
+        (1, 1)
+    );
+    world.tells("u1", "again").await;
+    let texts: Vec<_> = world
+        .last_asked()
+        .into_iter()
+        .skip(1)
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(texts, ["hello\nagain"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_key_loses_nothing_and_rests_the_workspace() {
+    let world = World::start().await;
+    world.braze.misbehave(Plan::status(401).times(1));
+    world.says("u1", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.braze.wait_for(1)).await;
+    world
+        .until("the message to be answered", |counts| counts.waiting == 0)
+        .await;
+    quiet(&world).await;
+    world.clock.advance(Duration::from_secs(29));
+    quiet(&world).await;
+    assert_eq!(world.braze.request_count(), 1);
+    world.pass(Duration::from_secs(2)).await;
+    assert_eq!(world.heard("u1").len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_reply_of_unknown_fate_follows_the_policy() {
+    for (policy, arrivals, dead) in [("resend_once", 2, 0), ("hold", 1, 1), ("drop", 1, 1)] {
+        let world = World::with(&format!("[reply]\non_unknown = \"{policy}\"")).await;
+        world.braze.misbehave(Plan::reset().taken().times(1));
+        world.says("u1", "hello").await;
+        world.clock.advance(SECOND);
+        soon(world.braze.wait_for(1)).await;
+        world
+            .until("the message to be answered", |counts| counts.waiting == 0)
+            .await;
+        quiet(&world).await;
+        world.pass(Duration::from_secs(11)).await;
+        let counts = world.app.store().counts().await.unwrap();
+        assert_eq!(
+            (world.heard("u1").len(), counts.dead_deliveries),
+            (arrivals, dead),
+            "{policy}"
+        );
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_old_never_leaves() {
+    let world = World::start().await;
+    world.braze.misbehave(Plan::status(503));
+    world.says("u1", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.braze.wait_for(1)).await;
+    world
+        .until("the message to be answered", |counts| counts.waiting == 0)
+        .await;
+    quiet(&world).await;
+    world.braze.behave();
+    world.pass(Duration::from_secs(16 * 60)).await;
+    assert_eq!(world.heard("u1").len(), 0);
+    world.end().await;
+}

@@ -1,0 +1,15 @@
+//! The gateway as a whole, through its real doors, against stand-in servers, with time moved by hand.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod gate;
+mod handoff;
+mod intake;
+mod layers;
+mod naughty;
+mod path;
+mod world;

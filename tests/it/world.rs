@@ -1,0 +1,257 @@
+//! A world to test in: the gateway between stand-ins for the model, Braze and the desk, and a clock moved by hand.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use frontdesk::app::App;
+use frontdesk::clock::Clock;
+use frontdesk::config::{Config, Environment, Source};
+use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
+use frontdesk::shutdown::Shutdown;
+use frontdesk::store::Counts;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+/// When every world begins.
+pub(crate) const START: &str = "2026-03-02T09:00:00Z";
+
+/// What Braze shows to post a message.
+pub(crate) const INBOUND_SECRET: &str = "inbound-secret-of-24-chars-or-more";
+
+/// What the desk shows to act.
+pub(crate) const DESK_SECRET: &str = "desk-secret-of-24-chars-or-more";
+
+/// What signs the events for the desk.
+pub(crate) const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// How long a test waits for something that should happen by itself, in real time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The gateway and everything around it.
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) model: Model,
+    pub(crate) braze: Braze,
+    pub(crate) desk: Desk,
+    pub(crate) app: App,
+    config: Config,
+    outside: Shutdown,
+    folder: TempDir,
+}
+
+impl World {
+    /// Starts a world with the usual configuration.
+    pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// Starts a world whose gate lets `rate` requests a second pass, `burst` at once.
+    pub(crate) async fn with_rates(rate: u32, burst: u32) -> Self {
+        Self::make(rate, burst, "").await
+    }
+
+    /// Starts a world with more in its configuration: whole tables, appended.
+    pub(crate) async fn with(more: &str) -> Self {
+        Self::make(1_000, 1_000, more).await
+    }
+
+    async fn make(rate: u32, burst: u32, more: &str) -> Self {
+        // Shown for a test that fails, and by `cargo test -- --nocapture`.
+        let _ = tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_env_filter("frontdesk=debug")
+            .try_init();
+        let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
+        let outside = Shutdown::new();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let model = Model::start(anywhere, &outside).await.unwrap();
+        let braze = Braze::start(anywhere, &outside).await.unwrap();
+        let desk = Desk::start(anywhere, &outside).await.unwrap();
+        model.use_clock(&clock);
+        braze.use_clock(&clock);
+        desk.use_clock(&clock);
+        braze.require_key("braze-key");
+        desk.check_signatures(SIGNING_KEY).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
+            .replace("{rate}", &rate.to_string())
+            .replace("{burst}", &burst.to_string());
+        let toml = toml + more;
+        let config = config(&toml);
+        let app = App::start(&config, clock.clone()).await.unwrap();
+        Self {
+            clock,
+            model,
+            braze,
+            desk,
+            app,
+            config,
+            outside,
+            folder,
+        }
+    }
+
+    /// Gives the address of the gateway.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// Gives a phone whose messages go to an assistant, with the right secret.
+    pub(crate) fn phone(&self, assistant: &str) -> Phone {
+        Phone::new(
+            format!("{}/v1/inbound/{assistant}", self.url()),
+            INBOUND_SECRET,
+        )
+        .unwrap()
+    }
+
+    /// A customer writes to the assistant `support`; the message is taken.
+    pub(crate) async fn says(&self, customer: &str, text: &str) -> Answered {
+        let answered = self
+            .phone("support")
+            .says(customer, "+15550100", text)
+            .await
+            .unwrap();
+        assert_eq!(answered.status, 202, "{answered:?}");
+        answered
+    }
+
+    /// A customer writes, the quiet time passes, and everything that follows has happened.
+    pub(crate) async fn tells(&self, customer: &str, text: &str) {
+        self.says(customer, text).await;
+        self.pass(Duration::from_secs(1)).await;
+    }
+
+    /// Moves the clock, then waits until nothing is left to do at that time.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.rest().await;
+    }
+
+    /// Waits until every message has an outcome and every delivery has left.
+    pub(crate) async fn rest(&self) {
+        self.until("everything to be done", |counts| {
+            counts.waiting == 0 && counts.claimed == 0 && counts.open_deliveries == [0, 0]
+        })
+        .await;
+    }
+
+    /// Waits until the store stands as it should. Asking the store is what takes the time; nobody sleeps.
+    pub(crate) async fn until(&self, what: &str, enough: impl Fn(&Counts) -> bool) {
+        let mut last = Counts::default();
+        let asking = async {
+            loop {
+                last = self.app.store().counts().await.unwrap();
+                if enough(&last) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = Clock::system().timeout(PATIENCE, asking).await.is_ok();
+        assert!(in_time, "waited in vain for {what}: {last:?}");
+    }
+
+    /// Gives the texts that a customer got, oldest first.
+    pub(crate) fn heard(&self, customer: &str) -> Vec<String> {
+        let sent = self.braze.sent().into_iter();
+        sent.filter(|sent| sent.recipient.value() == customer)
+            .map(|sent| sent.text().to_owned())
+            .collect()
+    }
+
+    /// Gives the contents of all messages of the last request to the model, by role.
+    pub(crate) fn last_asked(&self) -> Vec<(String, String)> {
+        let body = self.model.requests().pop().unwrap().json();
+        let messages = body["messages"].as_array().unwrap().iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        messages
+            .map(|message| (text(&message["role"]), text(&message["content"])))
+            .collect()
+    }
+
+    /// Stops the gateway and starts it anew on the same files.
+    pub(crate) async fn restart(self) -> Self {
+        let Self {
+            clock,
+            model,
+            braze,
+            desk,
+            app,
+            config,
+            outside,
+            folder,
+        } = self;
+        assert!(app.stop().await);
+        let app = App::start(&config, clock.clone()).await.unwrap();
+        Self {
+            clock,
+            model,
+            braze,
+            desk,
+            app,
+            config,
+            outside,
+            folder,
+        }
+    }
+
+    /// Ends the world; fails if the gateway does not stop as it should.
+    pub(crate) async fn end(self) {
+        assert!(soon(self.app.stop()).await);
+        self.outside.stop();
+    }
+}
+
+/// Waits for something that has to happen by itself, but not for ever.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    Clock::system()
+        .timeout(PATIENCE, future)
+        .await
+        .expect("it happens within the time that tests wait")
+}
+
+/// Gives the usual configuration.
+fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String {
+    format!(
+        r#"
+        [server]
+        listen = "127.0.0.1:0"
+        [store]
+        path = "{}/frontdesk.db"
+        [workspaces.main]
+        endpoint = "{braze}"
+        api_key = "env::BRAZE_KEY"
+        rate = {{rate}}
+        burst = {{burst}}
+        [models.main]
+        base_url = "{model}"
+        model = "stand-in"
+        [desks.main]
+        url = "{desk}"
+        signing_key = "env::SIGNING_KEY"
+        secrets = ["env::DESK_SECRET"]
+        [assistants.support]
+        secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
+        campaign_id = "campaign-1"
+        desk = "main"
+        [assistants.support.business]
+        name = "Acme"
+        "#,
+        folder.display()
+    )
+}
+
+/// Reads a configuration with the secrets of the tests.
+pub(crate) fn config(toml: &str) -> Config {
+    let environment = Environment::of([
+        ("BRAZE_KEY", "braze-key"),
+        ("SIGNING_KEY", SIGNING_KEY),
+        ("DESK_SECRET", DESK_SECRET),
+        ("INBOUND", INBOUND_SECRET),
+        ("INBOUND_NEXT", "the-next-inbound-secret-of-the-rotation"),
+    ]);
+    Config::load(Source::from_text("test.toml", toml), &environment)
+        .unwrap_or_else(|problems| panic!("{:#?}", problems.problems))
+}
