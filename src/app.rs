@@ -52,7 +52,7 @@ pub enum StartError {
         /// Its name in the configuration.
         name: String,
         /// Why.
-        source: TargetError,
+        source: Box<TargetError>,
     },
     /// A desk's client could not be made.
     #[error("desk `{name}`: {source}")]
@@ -114,7 +114,7 @@ impl App {
         let doors = doors(config, &prompts, &outside, &store, &clock, &shutdown);
         let stop = shutdown.clone();
         shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
-            stop.stopping().await
+            stop.stopping().await;
         }));
         Ok(Self {
             address,
@@ -194,7 +194,7 @@ impl Outside {
         for (name, model) in &config.models {
             let target = Target::new(model, clock.clone()).map_err(|source| StartError::Model {
                 name: name.clone(),
-                source,
+                source: Box::new(source),
             })?;
             outside.targets.insert(name.clone(), target);
         }

@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn a_time_has_a_unit_and_a_sign_that_makes_sense() {
         assert_eq!(parse("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(parse("1h 30m"), Some(Duration::from_secs(5_400)));
+        assert_eq!(parse("1h 30m"), Some(Duration::from_mins(90)));
         for text in ["", "15", "-5s", "soon", "1 parsec"] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -41,7 +41,7 @@ impl Default for MemoryConfig {
     fn default() -> Self {
         Self {
             messages: 20,
-            ttl: Duration::from_secs(86_400),
+            ttl: Duration::from_hours(24),
             tokens: 3_000,
             cache_mib: 64,
         }

@@ -18,7 +18,7 @@ use crate::clock::{Clock, later};
 const SHUT_UNTOLD: Duration = Duration::from_secs(10);
 
 /// How long a header can shut the gate: Braze's longest window is the clock hour.
-const SHUT_AT_MOST: Duration = Duration::from_secs(3_600);
+const SHUT_AT_MOST: Duration = Duration::from_hours(1);
 
 /// Beyond this, `x-ratelimit-reset` is seconds since 1970; below, seconds from now.
 const EPOCH_FROM: i64 = 1_000_000_000;
@@ -209,7 +209,7 @@ mod tests {
         ]);
         assert_eq!(
             reopening(201, &spent, now),
-            Some(later(now, Duration::from_secs(60)))
+            Some(later(now, Duration::from_mins(1)))
         );
         let left = headers(&[
             ("x-ratelimit-remaining", "9"),

@@ -22,8 +22,8 @@ const RETRIES: Schedule = Schedule(&[
     Duration::from_secs(3),
     Duration::from_secs(10),
     Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(300),
+    Duration::from_mins(2),
+    Duration::from_mins(5),
 ]);
 
 /// How long a workspace rests after Braze refused its key: sending on would only fill Braze's log.

@@ -148,7 +148,7 @@ impl From<UnknownPolicy> for OnUnknown {
 impl Default for ReplyConfig {
     fn default() -> Self {
         Self {
-            ttl: Duration::from_secs(15 * 60),
+            ttl: Duration::from_mins(15),
             on_unknown: UnknownPolicy::ResendOnce,
         }
     }
@@ -157,7 +157,7 @@ impl Default for ReplyConfig {
 impl ReplyConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
-        const WINDOW: Duration = Duration::from_secs(23 * 3_600);
+        const WINDOW: Duration = Duration::from_hours(23);
         match self.ttl {
             ttl if ttl.is_zero() => vec![Problem::new("ttl", "no reply would ever leave")],
             ttl if ttl > WINDOW => {

@@ -35,7 +35,7 @@ pub struct DeskConfig {
 }
 
 fn default_idle() -> Duration {
-    Duration::from_secs(12 * 3_600)
+    Duration::from_hours(12)
 }
 
 fn default_timeout() -> Duration {

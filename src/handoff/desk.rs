@@ -15,16 +15,16 @@ use crate::retry::Schedule;
 const RETRIES: Schedule = Schedule(&[
     Duration::from_secs(5),
     Duration::from_secs(30),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(30 * 60),
-    Duration::from_secs(2 * 3_600),
-    Duration::from_secs(5 * 3_600),
-    Duration::from_secs(10 * 3_600),
-    Duration::from_secs(10 * 3_600),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
 ]);
 
 /// How long a `Retry-After` can make us wait; a desk that asks for more is asked again all the same.
-const WAIT_AT_MOST: Duration = Duration::from_secs(3_600);
+const WAIT_AT_MOST: Duration = Duration::from_hours(1);
 
 /// Tells one desk what happens.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::store::HandoffEnd;
 const VERSION: u32 = 1;
 
 /// How long an event is worth sending: the time that its attempts span.
-const KEEP_TRYING: Duration = Duration::from_secs(28 * 3_600);
+const KEEP_TRYING: Duration = Duration::from_hours(28);
 
 /// Messages of the transcript; more would hide the last ones, which matter most to who takes over.
 pub const TRANSCRIPT_MESSAGES: usize = 50;

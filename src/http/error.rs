@@ -102,7 +102,7 @@ impl IntoResponse for HttpError {
         );
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
-                drop(headers.insert(RETRY_AFTER, RETRY_SECONDS.into()))
+                drop(headers.insert(RETRY_AFTER, RETRY_SECONDS.into()));
             }
             StatusCode::UNAUTHORIZED => {
                 drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));

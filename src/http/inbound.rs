@@ -23,20 +23,19 @@ pub(super) async fn to_default(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, HttpError> {
-    match &doors.default_assistant {
-        Some(name) => take(&doors, name, &headers, body).await,
-        None => {
-            // Who is not known here learns nothing of what is configured.
-            let known = doors
-                .assistants
-                .values()
-                .any(|door| auth::shows_one_of(&headers, &door.secrets));
-            Err(if known {
-                HttpError::WhichAssistant
-            } else {
-                HttpError::Unauthorized
-            })
-        }
+    if let Some(name) = &doors.default_assistant {
+        take(&doors, name, &headers, body).await
+    } else {
+        // Who is not known here learns nothing of what is configured.
+        let known = doors
+            .assistants
+            .values()
+            .any(|door| auth::shows_one_of(&headers, &door.secrets));
+        Err(if known {
+            HttpError::WhichAssistant
+        } else {
+            HttpError::Unauthorized
+        })
     }
 }
 

@@ -103,7 +103,7 @@ impl Target {
         let body = answer
             .map_err(|_| FaultKind::Timeout)?
             .map_err(transport::fault)?;
-        Ok((open(&body)?, clock.elapsed() - started))
+        Ok((open(&body)?, clock.elapsed().saturating_sub(started)))
     }
 }
 

@@ -130,7 +130,7 @@ async fn settle(
     decision: Decision,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
-        Decision::Reply { text, rule } => writer.reply(text, rule),
+        Decision::Reply { text, rule } => writer.reply(&text, rule),
         Decision::Canned { key, rule } => writer.canned(&key, rule),
         Decision::OptOut { rule } => writer.opt_out(rule),
         Decision::OptIn { rule } => writer.opt_in(rule),

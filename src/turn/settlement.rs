@@ -44,8 +44,8 @@ pub(super) fn silent(outcome: Outcome) -> Settlement {
 
 impl Writer<'_> {
     /// The model's words leave; where nothing of them is fit to leave, the customer hears that instead.
-    pub(super) fn reply(&self, text: Private<String>, rule: Option<String>) -> Settlement {
-        match reply::prepare(&text) {
+    pub(super) fn reply(&self, text: &Private<String>, rule: Option<String>) -> Settlement {
+        match reply::prepare(text) {
             Some(text) => self.speak(Outcome::Replied, rule, Private(text), Priority::Assistant),
             None => self.failed(Failure::Model),
         }

@@ -186,7 +186,7 @@ async fn a_reply_that_is_too_old_never_leaves() {
         .await;
     quiet(&world).await;
     world.braze.behave();
-    world.pass(Duration::from_secs(16 * 60)).await;
+    world.pass(Duration::from_mins(16)).await;
     assert_eq!(world.heard("u1").len(), 0);
     world.end().await;
 }

@@ -135,12 +135,12 @@ async fn only_the_desks_own_secret_releases() {
 async fn a_handoff_that_nobody_ends_ends_by_itself() {
     let world = World::start().await;
     world.tells("ana", "I want to talk to a human").await;
-    world.pass(Duration::from_secs(11 * 3_600)).await;
+    world.pass(Duration::from_hours(11)).await;
     world.tells("ana", "still there?").await;
     assert_eq!(names(&world).len(), 2);
     // Being heard of starts the time anew.
-    world.pass(Duration::from_secs(11 * 3_600)).await;
-    world.clock.advance(Duration::from_secs(3_600));
+    world.pass(Duration::from_hours(11)).await;
+    world.clock.advance(Duration::from_hours(1));
     let mut rounds = 0;
     while names(&world).last().unwrap() != "handoff.ended" {
         world.pass(Duration::from_secs(10)).await;

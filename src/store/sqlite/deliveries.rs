@@ -135,85 +135,50 @@ fn read_delivery(row: &Row<'_>, lane: Lane) -> Result<Delivery, StoreError> {
     })
 }
 
-/// What [`clear`] decides on, as it stands in this very transaction.
-struct Standing {
-    key: i64,
-    lane: Lane,
-    priority: i64,
-    expired: bool,
-    epoch_moved: bool,
-    owned_by_people: bool,
-    opted_out: bool,
-}
-
 /// Asks whether a claimed delivery may leave. If so, it is `sending` when this commits, before the request begins.
 pub(super) fn clear(
     connection: &Connection,
     here: Here,
     id: DeliveryId,
 ) -> Result<Clearance, StoreError> {
-    let standing = connection
+    // Only the assistant's own words can be out of place; whatever is too old is.
+    let objection = connection
         .prepare_cached(
-            "SELECT d.key, d.lane, d.priority, d.expires_at <= ?3 OR (d.lane = 'braze' AND c.window_expires_at <= ?3),
-                 d.epoch <> c.epoch, c.owner <> 'assistant', c.opted_out
+            "SELECT d.key, CASE
+                 WHEN d.expires_at <= ?3 OR (d.lane = 'braze' AND c.window_expires_at <= ?3) THEN 'expired'
+                 WHEN d.lane <> 'braze' OR d.priority <> ?4 THEN NULL
+                 WHEN c.opted_out THEN 'opted_out'
+                 WHEN c.owner <> 'assistant' THEN 'human_took_over'
+                 WHEN d.epoch <> c.epoch THEN 'superseded'
+             END
              FROM delivery d JOIN conversation c ON c.key = d.conversation
              WHERE d.id = ?1 AND d.node = ?2 AND d.state = 'ready'",
         )?
-        .query_row(params![id.0, here.node.0, millis(here.now)], |row| {
-            Ok(Standing {
-                key: row.get(0)?,
-                lane: if row.get::<_, String>(1)? == "braze" { Lane::Braze } else { Lane::Desk },
-                priority: row.get(2)?,
-                expired: row.get(3)?,
-                epoch_moved: row.get(4)?,
-                owned_by_people: row.get(5)?,
-                opted_out: row.get(6)?,
-            })
-        })
+        .query_row(
+            params![id.0, here.node.0, millis(here.now), Priority::Assistant as i64],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)),
+        )
         .optional()?;
-    let Some(standing) = standing else {
+    let Some((key, objection)) = objection else {
         return Ok(Clearance::Lost);
     };
-    if let Some(why) = objection(&standing) {
-        finish(
-            connection,
-            here,
-            standing.key,
-            "dropped",
-            Some("no longer holds"),
-        )?;
-        unsay(connection, standing.key, Outcome::Suppressed(why))?;
-        return Ok(Clearance::Dropped(why));
-    }
-    connection
-        .prepare_cached(
-            "UPDATE delivery SET state = 'sending', attempts = attempts + 1 WHERE key = ?",
-        )?
-        .execute([standing.key])?;
-    Ok(Clearance::Go)
-}
-
-/// Gives the reason why a delivery may not leave. Only the assistant's own words can be out of place.
-fn objection(standing: &Standing) -> Option<Suppression> {
-    if standing.expired {
-        return Some(Suppression::Expired);
-    }
-    if standing.lane == Lane::Desk || standing.priority != Priority::Assistant as i64 {
-        return None;
-    }
-    match standing {
-        Standing {
-            opted_out: true, ..
-        } => Some(Suppression::OptedOut),
-        Standing {
-            owned_by_people: true,
-            ..
-        } => Some(Suppression::HumanTookOver),
-        Standing {
-            epoch_moved: true, ..
-        } => Some(Suppression::Superseded),
-        _ => None,
-    }
+    let Some(objection) = objection else {
+        connection
+            .prepare_cached(
+                "UPDATE delivery SET state = 'sending', attempts = attempts + 1 WHERE key = ?",
+            )?
+            .execute([key])?;
+        return Ok(Clearance::Go);
+    };
+    let why = match objection.as_str() {
+        "opted_out" => Suppression::OptedOut,
+        "human_took_over" => Suppression::HumanTookOver,
+        "superseded" => Suppression::Superseded,
+        _ => Suppression::Expired,
+    };
+    finish(connection, here, key, "dropped", Some(&objection))?;
+    unsay(connection, key, Outcome::Suppressed(why))?;
+    Ok(Clearance::Dropped(why))
 }
 
 /// Records how an attempt ended. Gives the lane, where the delivery was this node's.
@@ -236,7 +201,7 @@ pub(super) fn attempted(
         Attempted::Sent => finish(connection, here, key, "sent", None)?,
         Attempted::Retry { at, error } => again(connection, key, *at, error, false)?,
         Attempted::Unknown { policy, at, error } => {
-            unknown(connection, here, key, *policy, *at, error)?
+            unknown(connection, here, key, *policy, *at, error)?;
         }
         Attempted::Dead { error } => {
             finish(connection, here, key, "dead", Some(error))?;

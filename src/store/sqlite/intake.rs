@@ -12,7 +12,7 @@ use crate::clock::later;
 use crate::domain::{MessageId, new_id};
 
 /// WhatsApp takes free-form replies for 24 hours after the customer's last message.
-const WHATSAPP_WINDOW: Duration = Duration::from_secs(24 * 3_600);
+const WHATSAPP_WINDOW: Duration = Duration::from_hours(24);
 
 /// Keeps a message and makes its conversation due; a copy of one that was kept before changes nothing.
 pub(super) fn accept(

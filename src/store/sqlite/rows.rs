@@ -85,7 +85,11 @@ pub(super) fn collect<T>(
 
 /// Gives links as they are stored: a JSON array.
 pub(super) fn media_column(media: &[Private<String>]) -> String {
-    Value::from_iter(media.iter().map(|link| link.0.as_str())).to_string()
+    media
+        .iter()
+        .map(|link| link.0.as_str())
+        .collect::<Value>()
+        .to_string()
 }
 
 /// Reads a time.

@@ -15,7 +15,7 @@ use crate::domain::OnUnknown;
 const PURGE_ROWS: i64 = 500;
 
 /// How long finished deliveries are kept, for those who ask what happened.
-const KEEP_DELIVERIES: Duration = Duration::from_secs(7 * 86_400);
+const KEEP_DELIVERIES: Duration = Duration::from_hours(168);
 
 /// When a reply that was under way at a crash is sent again: the answer may still be on its way to the customer.
 const RESEND_AFTER: Duration = Duration::from_secs(10);

@@ -24,7 +24,7 @@ trait Job: Send {
 }
 
 struct Work<T, F> {
-    work: Option<F>,
+    run: Option<F>,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -35,7 +35,7 @@ where
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, connection: &Connection) {
-        if let Some(work) = self.work.take() {
+        if let Some(work) = self.run.take() {
             self.result = Some(in_savepoint(connection, work));
         }
     }
@@ -86,7 +86,7 @@ async fn submit<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let (caller, answer) = oneshot::channel();
     slot.send(Box::new(Work {
-        work: Some(work),
+        run: Some(work),
         result: None,
         caller,
     }));
