@@ -1,7 +1,9 @@
 //! The command line: arguments, and one file a command.
 
 mod check;
+mod demo;
 mod report;
+mod sandbox;
 mod serve;
 
 use std::path::PathBuf;
@@ -23,6 +25,11 @@ enum Command {
     Serve(ConfigOption),
     /// Looks for everything wrong in the configuration and the prompt folders; starts nothing.
     Check(ConfigOption),
+    /// Shows the whole gateway at work on this machine; it needs no account, key or file.
+    Demo(demo::Options),
+    /// Runs a stand-in for a model, Braze or a desk, to try a configuration against.
+    #[command(subcommand)]
+    Sandbox(sandbox::StandIn),
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +62,8 @@ pub fn run() -> ExitCode {
     let ended = match cli.command {
         Command::Serve(option) => on_runtime(serve::run(option.config.as_deref())),
         Command::Check(option) => check::run(option.config.as_deref()),
+        Command::Demo(options) => on_runtime(demo::run(options)),
+        Command::Sandbox(stand_in) => on_runtime(sandbox::run(stand_in)),
     };
     let exit = ended.unwrap_or_else(|error| {
         report::failure(&error);

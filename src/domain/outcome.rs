@@ -69,6 +69,13 @@ impl Outcome {
         Self::Failed(Failure::DeliveryUnknown),
     ];
 
+    /// Reads the name back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
+
     /// Gives the name that is stored and shown: `replied`, `suppressed(opted_out)`, `failed(model)`.
     pub fn as_str(self) -> &'static str {
         match self {

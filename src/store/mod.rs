@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, Inbound,
-    Lane, Message, MessageId, NewDelivery, OnUnknown, Said, Settlement,
+    Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
 };
 use crate::redact::Private;
 
@@ -138,6 +138,17 @@ pub struct History {
     pub version: i64,
 }
 
+/// What became of a customer's message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// The conversation that it belongs to.
+    pub conversation: ConversationId,
+    /// The outcome; nothing while it waits.
+    pub outcome: Option<Outcome>,
+    /// The rule that decided, where one did.
+    pub rule: Option<String>,
+}
+
 /// The end of a handoff.
 #[derive(Clone, Debug)]
 pub struct HandoffEnd {
@@ -244,6 +255,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Gives one conversation as it stands.
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;
+
+    /// Tells what became of a customer's message; nothing where there is no such message.
+    async fn fate(&self, message: MessageId) -> Result<Option<Fate>, StoreError>;
 
     /// Gives the conversation back to the assistant.
     async fn end_handoff(&self, end: HandoffEnd) -> Result<Ended, StoreError>;

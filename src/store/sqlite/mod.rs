@@ -19,13 +19,13 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::{
-    Accepted, Batch, Claimed, Counts, Ended, HandoffEnd, History, Lease, NewMessage, Quarantined,
-    Settled, Store, StoreError, Wake,
+    Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
+    Quarantined, Settled, Store, StoreError, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, NodeId,
-    OnUnknown, Settlement, new_id,
+    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
+    NodeId, OnUnknown, Settlement, new_id,
 };
 use writer::Writer;
 
@@ -241,6 +241,11 @@ impl Store for Sqlite {
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         self.read(move |connection| rows::conversation(connection, id))
+            .await
+    }
+
+    async fn fate(&self, message: MessageId) -> Result<Option<Fate>, StoreError> {
+        self.read(move |connection| rows::fate(connection, message))
             .await
     }
 

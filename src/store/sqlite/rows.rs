@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::StoreError;
+use super::super::{Fate, StoreError};
 use crate::domain::{
-    Author, Conversation, ConversationId, Customer, HandoffId, Message, MessageId, Owner,
+    Author, Conversation, ConversationId, Customer, HandoffId, Message, MessageId, Outcome, Owner,
 };
 use crate::redact::Private;
 
@@ -69,6 +69,31 @@ pub(super) fn conversation(
         .query_row([id.0], |row| Ok(read_conversation(row)))
         .optional()?;
     row.transpose()
+}
+
+/// Tells what became of a customer's message.
+pub(super) fn fate(connection: &Connection, id: MessageId) -> Result<Option<Fate>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT conversation.id, outcome, rule FROM message
+         JOIN conversation ON conversation.key = message.conversation
+         WHERE message.id = ? AND author = 'customer'",
+    )?;
+    let row = statement
+        .query_row([id.0], |row| {
+            Ok((row.get(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((conversation, outcome, rule)) = row else {
+        return Ok(None);
+    };
+    let outcome = outcome
+        .map(|name| Outcome::from_name(&name).ok_or_else(|| unreadable(&name)))
+        .transpose()?;
+    Ok(Some(Fate {
+        conversation: ConversationId(conversation),
+        outcome,
+        rule,
+    }))
 }
 
 /// Reads every row with `read`.

@@ -45,6 +45,7 @@ CREATE TABLE message (
     PRIMARY KEY (conversation, seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE UNIQUE INDEX message_id ON message (id);
 CREATE INDEX message_waiting ON message (conversation, seq) WHERE turn IS NULL;
 
 CREATE TABLE delivery (

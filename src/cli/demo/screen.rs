@@ -1,0 +1,130 @@
+//! What the demo shows: one line for each thing that happens, with its time.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::sandbox::{Braze, Desk};
+use crate::shutdown::Shutdown;
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const CYAN: &str = "\x1b[36m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const MAGENTA: &str = "\x1b[35m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Writes to the terminal; colours go where there are some.
+#[derive(Clone)]
+pub(super) struct Screen {
+    clock: Clock,
+    started: Duration,
+}
+
+impl Screen {
+    pub(super) fn new(clock: Clock) -> Self {
+        let started = clock.elapsed();
+        Self { clock, started }
+    }
+
+    pub(super) fn title(&self, address: &str) {
+        anstream::println!(
+            "{BOLD}Frontdesk demo{PLAIN}: the gateway at {address}, stand-ins for the model, Braze and the desk"
+        );
+        anstream::println!(
+            "{DIM}customer ›   assistant ‹   desk «   and in brackets what became of a message{PLAIN}"
+        );
+    }
+
+    pub(super) fn scene(&self, title: &str) {
+        anstream::println!("\n{BOLD}{title}{PLAIN}");
+    }
+
+    pub(super) fn said(&self, name: &str, text: &str) {
+        self.line(&format!("{CYAN}{name:>8} ›{PLAIN} {text}"));
+    }
+
+    pub(super) fn outcome(&self, name: &str, outcome: &str, rule: Option<&str>) {
+        let rule = rule
+            .map(|rule| format!(" by rule {rule}"))
+            .unwrap_or_default();
+        self.line(&format!("{DIM}{name:>8}   [{outcome}{rule}]{PLAIN}"));
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.line(&format!("{YELLOW}           {text}{PLAIN}"));
+    }
+
+    /// Shows from now on what Braze delivers and what the desk gets.
+    pub(super) fn follow(&self, braze: &Braze, desk: &Desk, until: &Shutdown) {
+        let (screen, braze) = (self.clone(), braze.clone());
+        drop(until.spawn_contained(async move {
+            for seen in 0.. {
+                braze.wait_for_sent(seen + 1).await;
+                if let Some(sent) = usize::try_from(seen)
+                    .ok()
+                    .and_then(|seen| braze.sent().into_iter().nth(seen))
+                {
+                    let name = sent.recipient.value().to_owned();
+                    screen.line(&format!(
+                        "{GREEN}{name:>8} ‹{PLAIN} {}",
+                        sent.text().replace('\n', " ")
+                    ));
+                }
+            }
+        }));
+        let (screen, desk) = (self.clone(), desk.clone());
+        drop(until.spawn_contained(async move {
+            for seen in 0.. {
+                desk.wait_for_events(seen + 1).await;
+                if let Some(event) = usize::try_from(seen)
+                    .ok()
+                    .and_then(|seen| desk.received().into_iter().nth(seen))
+                {
+                    let text = |pointer: &str| {
+                        event
+                            .body
+                            .pointer(pointer)
+                            .and_then(|v| v.as_str())
+                            .map(str::to_owned)
+                    };
+                    let detail = text("/summary")
+                        .or_else(|| text("/messages/0/text"))
+                        .or_else(|| text("/reason"));
+                    let detail = detail.unwrap_or_default().replace('\n', " ");
+                    screen.line(&format!(
+                        "{MAGENTA}    desk «{PLAIN} {} {DIM}{detail}{PLAIN}",
+                        event.name
+                    ));
+                }
+            }
+        }));
+    }
+
+    pub(super) fn verdict(&self, missed: &[String]) {
+        if missed.is_empty() {
+            anstream::println!("\n{GREEN}Everything happened that should.{PLAIN}");
+        }
+        for missed in missed {
+            anstream::println!("{RED}missed: {missed}{PLAIN}");
+        }
+    }
+
+    pub(super) fn invitation(&self, address: &str, secret: &str) {
+        anstream::println!(
+            "\nIt stays up. Write to it yourself, as Braze would (Ctrl-C ends it):\n\n  \
+             curl http://{address}/v1/inbound/support -H 'Authorization: Bearer {secret}' \\\n    \
+             -d '{{\"user_id\": \"You\", \"phone_number\": \"+15550123\", \"message\": \"When do you open?\"}}'\n"
+        );
+    }
+
+    fn line(&self, text: &str) {
+        let time = self
+            .clock
+            .elapsed()
+            .saturating_sub(self.started)
+            .as_secs_f64();
+        anstream::println!("{DIM}{time:6.2} s{PLAIN} {text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! `frontdesk sandbox`: one stand-in alone, for whoever tries a configuration.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Subcommand;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Exit;
+use crate::sandbox::{Braze, Desk, Model};
+use crate::shutdown::Shutdown;
+
+/// Which stand-in.
+#[derive(Debug, Subcommand)]
+pub(super) enum StandIn {
+    /// An OpenAI-compatible model that knows a little about orders, returns and opening hours.
+    Model {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:9101")]
+        listen: SocketAddr,
+        /// Refuses requests without this API key.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Braze's REST API, as far as answers need it: it checks what it gets as the real one does.
+    Braze {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:9102")]
+        listen: SocketAddr,
+        /// Refuses requests without this API key.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// A help desk that takes signed events.
+    Desk {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:9103")]
+        listen: SocketAddr,
+        /// Checks signatures with this key (whsec_…).
+        #[arg(long)]
+        signing_key: Option<String>,
+    },
+}
+
+/// Runs the stand-in until Ctrl-C, and shows each request.
+pub(super) async fn run(stand_in: StandIn) -> anyhow::Result<Exit> {
+    let shutdown = Shutdown::new();
+    let busy = |listen: SocketAddr| format!("cannot listen on {listen}");
+    let (url, events) = match stand_in {
+        StandIn::Model { listen, key } => {
+            let model = Model::start(listen, &shutdown)
+                .await
+                .with_context(|| busy(listen))?;
+            key.iter().for_each(|key| model.require_key(key));
+            (model.url(), model.events())
+        }
+        StandIn::Braze { listen, key } => {
+            let braze = Braze::start(listen, &shutdown)
+                .await
+                .with_context(|| busy(listen))?;
+            key.iter().for_each(|key| braze.require_key(key));
+            (braze.url(), braze.events())
+        }
+        StandIn::Desk {
+            listen,
+            signing_key,
+        } => {
+            let desk = Desk::start(listen, &shutdown)
+                .await
+                .with_context(|| busy(listen))?;
+            if let Some(key) = signing_key {
+                desk.check_signatures(&key).context("--signing-key")?;
+            }
+            (desk.url(), desk.events())
+        }
+    };
+    anstream::println!("listening at {url} (Ctrl-C stops it)");
+    show(events).await;
+    shutdown.stop();
+    Ok(Exit::Fine)
+}
+
+async fn show(mut events: Receiver<String>) {
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return,
+            event = events.recv() => match event {
+                Ok(line) => anstream::println!("{line}"),
+                Err(RecvError::Lagged(missed)) => anstream::println!("… {missed} requests not shown"),
+                Err(RecvError::Closed) => return,
+            },
+        }
+    }
+}
