@@ -13,6 +13,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether what stands at the place is a secret, and must not be shown with the problem.
+    pub is_secret: bool,
 }
 
 impl Problem {
@@ -24,6 +26,7 @@ impl Problem {
             span: None,
             message: message.into(),
             help: None,
+            is_secret: false,
         }
     }
 

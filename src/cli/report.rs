@@ -8,9 +8,9 @@ use crate::problem::Problem;
 
 /// Shows everything wrong with a configuration.
 pub(super) fn configuration(problems: &Problems) {
-    let source = (problems.source.name.as_str(), problems.source.text.as_str());
+    let text = masked(&problems.source.text, &problems.problems);
     for problem in &problems.problems {
-        show(problem, Some(source));
+        show(problem, Some((&problems.source.name, &text)));
     }
     count(problems.problems.len());
 }
@@ -32,6 +32,25 @@ pub(super) fn prompts(problems: &[Problem]) {
 pub(super) fn failure(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     anstream::eprintln!("error: {}", causes.join(": "));
+}
+
+/// Gives the text with a star for each letter of a secret that stands in it, so that places stay where they are.
+fn masked(text: &str, problems: &[Problem]) -> String {
+    let secrets: Vec<_> = problems
+        .iter()
+        .filter(|problem| problem.is_secret)
+        .filter_map(|problem| problem.span.clone())
+        .collect();
+    let stars = text.char_indices().flat_map(|(at, letter)| {
+        let hidden = letter != '\n' && secrets.iter().any(|span| span.contains(&at));
+        let (letter, times) = if hidden {
+            ('*', letter.len_utf8())
+        } else {
+            (letter, 1)
+        };
+        std::iter::repeat_n(letter, times)
+    });
+    stars.collect()
 }
 
 fn show(problem: &Problem, source: Option<(&str, &str)>) {

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::Config;
 use crate::problem::Problem;
+use crate::redact::LiteralSecret;
 
 /// Environment variables that override keys begin with this; two underscores stand for a dot.
 const OVERRIDE: &str = "FRONTDESK__";
@@ -145,7 +146,10 @@ fn follows(table: &str, message: &str, told: &[Problem]) -> bool {
 }
 
 fn mistake(error: &toml::de::Error) -> Problem {
-    Problem::new("", error.message().replace('\n', "; ")).at(error.span())
+    Problem {
+        is_secret: error.message() == LiteralSecret.to_string(),
+        ..Problem::new("", error.message().replace('\n', "; ")).at(error.span())
+    }
 }
 
 /// Writes down where keys stand: a value's own place, a table's key.
