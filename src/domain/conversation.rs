@@ -116,6 +116,8 @@ pub struct Handoff {
     pub reason: HandoffReason,
     /// The rule that decided it, where one did.
     pub rule: Option<String>,
+    /// What the model said about it, where it decided.
+    pub detail: Option<Private<String>>,
     /// The customer's words that it rests on.
     pub evidence: Private<String>,
     /// When the conversation goes back to the assistant if nothing more is heard.

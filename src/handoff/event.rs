@@ -33,6 +33,8 @@ pub struct Requested<'a> {
     pub transcript: &'a [&'a Message],
     /// The model's summary, where it came in time.
     pub summary: Option<&'a Private<String>>,
+    /// The model that the assistant asks.
+    pub model: &'a str,
     /// The prompt folder's version in force.
     pub prompt_version: &'a str,
     /// The gateway's own address, as the desk reaches it, where it is configured.
@@ -63,13 +65,14 @@ pub fn requested(now: Timestamp, requested: &Requested<'_>) -> NewDelivery {
         "reason": {
             "code": handoff.reason.as_str(),
             "rule_id": handoff.rule,
+            "detail": handoff.detail.as_ref().map(|detail| &detail.0),
             "evidence": handoff.evidence.0,
         },
         "summary": requested.summary.map(|summary| &summary.0),
         "last_user_message": last.map(|message| &message.text.0),
         "transcript": transcript[hidden..].iter().map(|message| line(message)).collect::<Vec<_>>(),
         "transcript_truncated": hidden > 0,
-        "bot": { "prompt_version": requested.prompt_version },
+        "bot": { "model": requested.model, "prompt_version": requested.prompt_version },
         "actions": { "release_url": release },
     });
     event(

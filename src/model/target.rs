@@ -58,6 +58,11 @@ impl Target {
         })))
     }
 
+    /// Gives the model's name, as the configuration has it.
+    pub fn model(&self) -> &str {
+        &self.0.config.model
+    }
+
     /// Asks for an answer, within the target's deadline. One request is sent, never a second.
     pub async fn answer(&self, question: &Question) -> Result<Answered, Fault> {
         let body = format::question(&self.0.config, question);

@@ -147,6 +147,8 @@ pub struct Fate {
     pub outcome: Option<Outcome>,
     /// The rule that decided, where one did.
     pub rule: Option<String>,
+    /// The content hash of the prompt folder that was in force.
+    pub prompt_version: Option<String>,
 }
 
 /// The end of a handoff.

@@ -28,6 +28,8 @@ pub enum Decision {
         reason: HandoffReason,
         /// The rule that says so.
         rule: Option<String>,
+        /// What the model said about it, where it decided.
+        detail: Option<Private<String>>,
         /// The customer's words that it rests on.
         evidence: Private<String>,
     },
@@ -74,6 +76,7 @@ pub fn judge(asked: Asked, rules: &Rules, has_desk: bool) -> Decision {
     let hand_off = |reason, rule| Decision::HandOff {
         reason,
         rule,
+        detail: answer.reason,
         evidence: words,
     };
     match (picked.map(action), answer.action) {

@@ -140,11 +140,13 @@ async fn settle(
         Decision::HandOff {
             reason,
             rule,
+            detail,
             evidence,
         } => {
             let transcript = ask::transcript(store, writer.claimed).await?;
             let summary = ask::summary(writer, &transcript, reason).await;
-            writer.hand_off(reason, rule, evidence, &transcript, summary.as_ref())
+            let handoff = writer.handoff(reason, rule, detail, evidence);
+            writer.hand_off(handoff, &transcript, summary.as_ref())
         }
     })
 }

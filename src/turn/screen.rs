@@ -41,6 +41,7 @@ pub fn screen(
             Action::Escalate if has_desk => Decision::HandOff {
                 reason: HandoffReason::CustomerAsked,
                 rule: Some(rule.name.clone()),
+                detail: None,
                 evidence: evidence.clone(),
             },
             Action::Reply { text } => Decision::Canned {

@@ -106,26 +106,35 @@ impl Writer<'_> {
         }
     }
 
-    /// People are asked to take over, and the customer hears so: one notice, one event.
-    pub(super) fn hand_off(
+    /// Gives the handoff that begins now.
+    pub(super) fn handoff(
         &self,
         reason: HandoffReason,
         rule: Option<String>,
+        detail: Option<Private<String>>,
         evidence: Private<String>,
-        transcript: &[Message],
-        summary: Option<&Private<String>>,
-    ) -> Settlement {
+    ) -> Handoff {
         let idle = self
             .assistant
             .desk
             .map_or_else(Default::default, |desk| desk.idle);
-        let handoff = Handoff {
+        Handoff {
             id: HandoffId(new_id(self.now)),
             reason,
-            rule: rule.clone(),
+            rule,
+            detail,
             evidence,
             returns_at: later(self.now, idle),
-        };
+        }
+    }
+
+    /// People are asked to take over, and the customer hears so: one notice, one event.
+    pub(super) fn hand_off(
+        &self,
+        handoff: Handoff,
+        transcript: &[Message],
+        summary: Option<&Private<String>>,
+    ) -> Settlement {
         let event = handoff::requested(
             self.now,
             &Requested {
@@ -133,11 +142,13 @@ impl Writer<'_> {
                 handoff: &handoff,
                 transcript: &transcript.iter().collect::<Vec<_>>(),
                 summary,
+                model: self.assistant.target.model(),
                 prompt_version: self.gathered.folder.version(),
                 public_url: self.assistant.public_url.as_deref(),
             },
         );
         let text = self.text(HANDOFF_STARTED);
+        let rule = handoff.rule.clone();
         let mut settlement = self.speak(Outcome::HandedOff, rule, text, Priority::Notice);
         settlement.deliveries.push(event);
         settlement.ownership = Ownership::HandOff(handoff);

@@ -6,10 +6,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod cli;
 mod gate;
 mod handoff;
 mod intake;
 mod layers;
 mod naughty;
 mod path;
+mod prompts;
+mod silence;
 mod world;

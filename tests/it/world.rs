@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) braze: Braze,
     pub(crate) desk: Desk,
     pub(crate) app: App,
+    support: Phone,
     config: Config,
     outside: Shutdown,
     folder: TempDir,
@@ -48,20 +49,20 @@ impl World {
 
     /// Starts a world whose gate lets `rate` requests a second pass, `burst` at once.
     pub(crate) async fn with_rates(rate: u32, burst: u32) -> Self {
-        Self::make(rate, burst, "").await
+        Self::make(rate, burst, "", "").await
     }
 
     /// Starts a world with more in its configuration: whole tables, appended.
     pub(crate) async fn with(more: &str) -> Self {
-        Self::make(1_000, 1_000, more).await
+        Self::make(1_000, 1_000, "", more).await
     }
 
-    async fn make(rate: u32, burst: u32, more: &str) -> Self {
-        // Shown for a test that fails, and by `cargo test -- --nocapture`.
-        let _ = tracing_subscriber::fmt()
-            .with_test_writer()
-            .with_env_filter("frontdesk=debug")
-            .try_init();
+    /// Starts a world with more keys for its assistant.
+    pub(crate) async fn with_assistant(keys: &str) -> Self {
+        Self::make(1_000, 1_000, keys, "").await
+    }
+
+    async fn make(rate: u32, burst: u32, assistant: &str, more: &str) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -76,7 +77,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
             .replace("{rate}", &rate.to_string())
-            .replace("{burst}", &burst.to_string());
+            .replace("{burst}", &burst.to_string())
+            .replace("{assistant}", assistant);
         let toml = toml + more;
         let config = config(&toml);
         let app = App::start(&config, clock.clone()).await.unwrap();
@@ -85,6 +87,7 @@ impl World {
             model,
             braze,
             desk,
+            support: phone(&app, "support"),
             app,
             config,
             outside,
@@ -97,19 +100,20 @@ impl World {
         format!("http://{}", self.app.address())
     }
 
+    /// Gives the folder that the world keeps its files in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Gives a phone whose messages go to an assistant, with the right secret.
     pub(crate) fn phone(&self, assistant: &str) -> Phone {
-        Phone::new(
-            format!("{}/v1/inbound/{assistant}", self.url()),
-            INBOUND_SECRET,
-        )
-        .unwrap()
+        phone(&self.app, assistant)
     }
 
     /// A customer writes to the assistant `support`; the message is taken.
     pub(crate) async fn says(&self, customer: &str, text: &str) -> Answered {
         let answered = self
-            .phone("support")
+            .support
             .says(customer, "+15550100", text)
             .await
             .unwrap();
@@ -179,6 +183,7 @@ impl World {
             braze,
             desk,
             app,
+            support: _,
             config,
             outside,
             folder,
@@ -190,6 +195,7 @@ impl World {
             model,
             braze,
             desk,
+            support: phone(&app, "support"),
             app,
             config,
             outside,
@@ -202,6 +208,11 @@ impl World {
         assert!(soon(self.app.stop()).await);
         self.outside.stop();
     }
+}
+
+fn phone(app: &App, assistant: &str) -> Phone {
+    let url = format!("http://{}/v1/inbound/{assistant}", app.address());
+    Phone::new(url, INBOUND_SECRET).unwrap()
 }
 
 /// Waits for something that has to happen by itself, but not for ever.
@@ -236,6 +247,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
         campaign_id = "campaign-1"
         desk = "main"
+        {{assistant}}
         [assistants.support.business]
         name = "Acme"
         "#,

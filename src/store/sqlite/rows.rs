@@ -74,25 +74,25 @@ pub(super) fn conversation(
 /// Tells what became of a customer's message.
 pub(super) fn fate(connection: &Connection, id: MessageId) -> Result<Option<Fate>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT conversation.id, outcome, rule FROM message
+        "SELECT conversation.id, outcome, rule, prompt_version FROM message
          JOIN conversation ON conversation.key = message.conversation
          WHERE message.id = ? AND author = 'customer'",
     )?;
     let row = statement
         .query_row([id.0], |row| {
-            Ok((row.get(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?))
+            let outcome: Option<String> = row.get(1)?;
+            Ok((row.get(0)?, outcome, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    let Some((conversation, outcome, rule)) = row else {
+    let Some((conversation, outcome, rule, prompt_version)) = row else {
         return Ok(None);
     };
-    let outcome = outcome
-        .map(|name| Outcome::from_name(&name).ok_or_else(|| unreadable(&name)))
-        .transpose()?;
+    let read = |name: String| Outcome::from_name(&name).ok_or_else(|| unreadable(&name));
     Ok(Some(Fate {
         conversation: ConversationId(conversation),
-        outcome,
+        outcome: outcome.map(read).transpose()?,
         rule,
+        prompt_version,
     }))
 }
 
