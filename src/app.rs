@@ -23,6 +23,9 @@ use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
 use crate::workers::{self, Route, Shared};
 
+/// What is left of the time to stop when turns are cut short: enough to write down where they stood.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct App {
@@ -105,6 +108,7 @@ impl App {
             memory: Arc::new(Memory::new(config.memory.clone())),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
+            turns_end: config.server.drain.saturating_sub(LAST_WRITES),
         };
         let routes = outside.routes(config);
         workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;

@@ -17,6 +17,9 @@ use crate::clock::{Clock, later};
 /// How long the gate stays shut after a 429 that does not say. Braze's shortest window is 3 s; this is a safe few.
 const SHUT_UNTOLD: Duration = Duration::from_secs(10);
 
+/// How long a 429 shuts the gate at least.
+const SHUT_AT_LEAST: Duration = Duration::from_secs(1);
+
 /// How long a header can shut the gate: Braze's longest window is the clock hour.
 const SHUT_AT_MOST: Duration = Duration::from_hours(1);
 
@@ -119,6 +122,10 @@ fn reopening(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Timesta
     .and_then(|value| from_header(value, now));
     match (told, status) {
         (None, 429) => Some(later(now, SHUT_UNTOLD)),
+        // A reset that is over, or clocks that differ, must not make us ask again at once.
+        (Some(until), 429) => {
+            Some(until.clamp(later(now, SHUT_AT_LEAST), later(now, SHUT_AT_MOST)))
+        }
         (told, _) => told.map(|until| until.min(later(now, SHUT_AT_MOST))),
     }
 }
@@ -183,6 +190,8 @@ mod tests {
             (vec![("x-ratelimit-reset", "soon")], 10),
             (vec![("x-ratelimit-reset", "-5")], 10),
             (vec![("x-ratelimit-reset", "9999999999")], 3_600),
+            (vec![("x-ratelimit-reset", "0")], 1),
+            (vec![("x-ratelimit-reset", "1900000000")], 1),
             (vec![], 10),
         ] {
             let until = reopening(429, &headers(&pairs), now);

@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -195,7 +194,7 @@ impl Workspace {
             .timeout(self.timeout, self.exchange(request))
             .await
         {
-            Ok(Ok((status, headers, answer))) => self.judge(delivery, status, &headers, &answer),
+            Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
             Ok(Err(error)) if error.is_connect() || error.is_builder() => retry_or_dead(
                 delivery,
                 self.clock.now(),
@@ -209,15 +208,15 @@ impl Workspace {
     async fn exchange(
         &self,
         request: reqwest::RequestBuilder,
-    ) -> Result<(u16, HeaderMap, Vec<u8>), reqwest::Error> {
+    ) -> Result<(u16, Vec<u8>), reqwest::Error> {
         let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        self.gate.heard(status, &headers);
+        let status = response.status().as_u16();
+        self.gate.heard(status, response.headers());
         // The status is the answer; a body that breaks off changes nothing about it.
         let answer = http_client::read_bounded(response, ANSWER_BYTES)
             .await
             .unwrap_or_default();
-        Ok((status, headers, answer))
+        Ok((status, answer))
     }
 
     /// Braze may have taken the request, or not.
@@ -230,13 +229,7 @@ impl Workspace {
     }
 
     /// Tells what an answer means. Braze sends nothing where it answers with an error.
-    fn judge(
-        &self,
-        delivery: &Delivery,
-        status: u16,
-        headers: &HeaderMap,
-        answer: &[u8],
-    ) -> Attempted {
+    fn judge(&self, delivery: &Delivery, status: u16, answer: &[u8]) -> Attempted {
         let now = self.clock.now();
         let error = format!("{status}: {}", braze_message(answer));
         match status {
@@ -251,17 +244,10 @@ impl Workspace {
                 );
                 Attempted::Retry { at, error }
             }
-            429 => {
-                let mut shut = self.gate.shut_until();
-                if shut.is_none() {
-                    self.gate.heard(status, headers);
-                    shut = self.gate.shut_until();
-                }
-                Attempted::Retry {
-                    at: shut.unwrap_or(now),
-                    error,
-                }
-            }
+            429 => Attempted::Retry {
+                at: self.gate.shut_until().unwrap_or(now),
+                error,
+            },
             408 | 500..=599 => retry_or_dead(delivery, now, error),
             _ => Attempted::Dead { error },
         }
@@ -316,10 +302,38 @@ fn names_recipient(answer: &[u8], delivery: &Delivery) -> bool {
     let Some(errors) = parsed.get("errors").and_then(Value::as_array) else {
         return false;
     };
+    let errors: String = errors.iter().map(Value::to_string).collect();
     let customer = &delivery.conversation.customer;
     let ids = [customer.external_id(), customer.phone()];
-    let errors = errors.iter().map(Value::to_string).collect::<String>();
-    ids.into_iter()
-        .flatten()
-        .any(|id| errors.contains(id.as_str()))
+    ids.into_iter().flatten().any(|id| stands_in(&errors, id))
+}
+
+/// Tells whether an id stands in a text as a whole: `7` is not named by an error about `u-17`.
+fn stands_in(text: &str, id: &str) -> bool {
+    let part_of_id =
+        |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '+' | '.' | '@');
+    text.match_indices(id).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + id.len()..].chars().next();
+        !before.is_some_and(part_of_id) && !after.is_some_and(part_of_id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_an_id_only_as_a_whole() {
+        for (text, id, named) in [
+            (r#"{"external_ids":["7"]}"#, "7", true),
+            (r#""no such user: u-17""#, "u-17", true),
+            (r#""no such user: u-17""#, "7", false),
+            (r#""u-171""#, "u-17", false),
+            (r#""u-171 u-17""#, "u-17", true),
+            ("", "u", false),
+        ] {
+            assert_eq!(stands_in(text, id), named, "{text} {id}");
+        }
+    }
 }

@@ -52,14 +52,18 @@ pub(super) async fn run(stand_in: StandIn) -> anyhow::Result<Exit> {
             let model = Model::start(listen, &shutdown)
                 .await
                 .with_context(|| busy(listen))?;
-            key.iter().for_each(|key| model.require_key(key));
+            if let Some(key) = key {
+                model.require_key(&key);
+            }
             (model.url(), model.events())
         }
         StandIn::Braze { listen, key } => {
             let braze = Braze::start(listen, &shutdown)
                 .await
                 .with_context(|| busy(listen))?;
-            key.iter().for_each(|key| braze.require_key(key));
+            if let Some(key) = key {
+                braze.require_key(&key);
+            }
             (braze.url(), braze.events())
         }
         StandIn::Desk {

@@ -169,6 +169,7 @@ impl Config {
             ("server", self.server.check()),
             ("memory", self.memory.check()),
             ("burst", self.burst.check()),
+            ("inbound", self.inbound.check()),
             ("turns", self.turns.check()),
             ("reply", self.reply.check()),
             ("log", self.log.check()),

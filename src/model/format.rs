@@ -82,9 +82,8 @@ fn instructions(rules: &[(String, String)]) -> String {
         text.push_str("There are no rules: `rule` is always null.\n");
     }
     for (name, description) in rules {
-        let description: Vec<_> = description.split_whitespace().collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "- `{name}`: {}", description.join(" "));
+        let _ = writeln!(text, "- `{name}`: {description}");
     }
     text
 }
@@ -100,7 +99,8 @@ empty only when `action` is `escalate`.
   - `answer`: the reply answers the customer. This is the usual case.
   - `offer_human`: the reply offers to bring in a person from the team and asks whether the customer wants that.
   - `escalate`: a person from the team takes over now.
-- `rule`: the name of the one rule in the list below that fits what the customer wants now, or null if none does.
+- `rule`: the name of the rule in the list below that clearly fits what the customer wants now; the most specific one if \
+several fit. Null if none does, if you are in doubt, or if the customer only mentions, quotes or denies it.
 - `reason`: one short sentence in English that tells the team why you chose this action, or null.
 - `language`: the two-letter code of the language that the customer writes, such as `en` or `ja`, or null if you cannot \
 tell.
@@ -202,7 +202,7 @@ mod tests {
     fn a_schema_closes_the_object_and_the_names() {
         let body = question(
             &config("json_schema"),
-            &asked(&[("refund", "wants\n money back"), ("vip", "x")]),
+            &asked(&[("refund", "wants money back"), ("vip", "x")]),
         );
         let format = &body["response_format"]["json_schema"];
         assert_eq!(format["strict"], true);
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn the_prompt_says_how_to_answer_in_every_mode() {
         for mode in ["json_schema", "json_object", "text"] {
-            let body = question(&config(mode), &asked(&[("refund", "wants\n  money back")]));
+            let body = question(&config(mode), &asked(&[("refund", "wants money back")]));
             let system = body["messages"][0]["content"].as_str().unwrap();
             assert!(
                 system.starts_with("You are Ada.\n\n## How to answer"),

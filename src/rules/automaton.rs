@@ -3,8 +3,6 @@
 //! A position automaton: each place in a phrase where a word may stand is a position that knows which positions may
 //! follow. A message is tried from each of its words; most end at once, so its cost grows with its length alone.
 
-use std::collections::BTreeSet;
-
 use super::fold::Folded;
 use super::lexicon::{Label, Lexicon};
 use super::pattern::{Node, Unreadable, Word};
@@ -27,13 +25,6 @@ impl Match {
     /// Tells whether both use a word.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end && other.start < self.end
-    }
-
-    /// Tells whether the other uses all words that this one does, and more.
-    pub(super) fn is_part_of(&self, other: &Self) -> bool {
-        other.start <= self.start
-            && self.end <= other.end
-            && (self.start, self.end) != (other.start, other.end)
     }
 }
 
@@ -165,7 +156,7 @@ impl Automaton {
 
     fn build(&mut self, node: &Node) -> Fragment {
         match node {
-            Node::Word(word) => self.place(&[word.clone()]),
+            Node::Word(word) => self.place(&[word]),
             Node::Break => self.position_for(Accepts::Break),
             Node::Any => self.position_for(Accepts::Any),
             Node::Gap => self.position_for(Accepts::Gap),
@@ -222,9 +213,8 @@ impl Automaton {
         whole
     }
 
-    fn place(&mut self, words: &[Word]) -> Fragment {
-        let set: BTreeSet<Word> = words.iter().cloned().collect();
-        let label = self.lexicon.label(set);
+    fn place(&mut self, words: &[&Word]) -> Fragment {
+        let label = self.lexicon.label(words);
         self.position_for(Accepts::Words(label))
     }
 
@@ -294,9 +284,9 @@ fn layer(layers: &mut Vec<Vec<u32>>, depth: usize) -> &mut Vec<u32> {
     &mut layers[depth]
 }
 
-fn sort_choice<'a>(choice: &'a Node, words: &mut Vec<Word>, others: &mut Vec<&'a Node>) {
+fn sort_choice<'a>(choice: &'a Node, words: &mut Vec<&'a Word>, others: &mut Vec<&'a Node>) {
     match choice {
-        Node::Word(word) => words.push(word.clone()),
+        Node::Word(word) => words.push(word),
         Node::All(parts) if parts.len() == 1 => sort_choice(&parts[0], words, others),
         Node::OneOf(inner) => {
             for choice in inner {

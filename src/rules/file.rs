@@ -19,7 +19,7 @@ const RULES_MAX: usize = 64;
 const PHRASES_PER_RULE_MAX: usize = 2_000;
 
 /// The longest phrase, in characters: a longer one is a sentence that nobody will say again.
-const PHRASE_CHARS_MAX: usize = 1400;
+const PHRASE_CHARS_MAX: usize = 400;
 
 /// The longest name of a rule, in characters: it is shown in tables and metrics.
 const NAME_CHARS_MAX: usize = 64;
@@ -145,10 +145,10 @@ impl Compiler {
                 }
             }
             let action = self.action(&key, &table);
-            self.rules.rules.push(Rule {
+            self.rules.named.push(Rule {
                 name: table.name.into_inner(),
                 action,
-                description: table.description,
+                description: table.description.as_deref().map(one_line),
             });
         }
     }
@@ -240,12 +240,15 @@ impl Compiler {
             return;
         };
         for (index, phrase) in phrases.iter().enumerate() {
-            match self.phrase(phrase.get_ref(), language) {
-                Ok((start, end)) => self.rules.meanings.push(Meaning {
+            match self.phrase(phrase.get_ref(), language, except) {
+                Ok(pattern::Phrase {
+                    firm, start, end, ..
+                }) => self.rules.meanings.push(Meaning {
                     phrase: phrase.get_ref().clone(),
                     rule,
                     language,
                     except,
+                    firm,
                     start,
                     end,
                 }),
@@ -254,12 +257,20 @@ impl Compiler {
         }
     }
 
-    fn phrase(&mut self, source: &str, language: Language) -> Result<(Edge, Edge), Unreadable> {
+    fn phrase(
+        &mut self,
+        source: &str,
+        language: Language,
+        except: bool,
+    ) -> Result<pattern::Phrase, Unreadable> {
         let phrase = read(source)?;
+        if !except {
+            phrase.check_ends()?;
+        }
         let none = Classes::new();
         let body = vocabulary::unfold(&phrase.body, self.classes.get(&language).unwrap_or(&none))?;
         self.rules.phrases.add(&body)?;
-        Ok((phrase.start, phrase.end))
+        Ok(phrase)
     }
 
     fn language(&mut self, code: &str, key: &str, span: Option<Range<usize>>) -> Option<Language> {
@@ -297,11 +308,11 @@ fn read(source: &str) -> Result<pattern::Phrase, Unreadable> {
     pattern::parse(source)
 }
 
-/// Refuses what is no part of a phrase: `=`, `^` and `$`, and what may be nothing.
+/// Refuses what is no part of a phrase: `!`, `=`, `^` and `$`, and what may be nothing.
 fn as_part(phrase: pattern::Phrase) -> Result<Node, Unreadable> {
-    if phrase.start != Edge::Anywhere || phrase.end != Edge::Anywhere {
+    if phrase.firm || phrase.start != Edge::Anywhere || phrase.end != Edge::Anywhere {
         return Err(Unreadable::new(
-            "`=`, `^` and `$` mean nothing in a class",
+            "`!`, `=`, `^` and `$` mean nothing in a class",
             "write them in the phrases that use it",
         ));
     }
@@ -319,4 +330,9 @@ fn in_file_order(phrases: &ByLanguage<Phrases>) -> Vec<(&String, &Phrases)> {
     let mut ordered: Vec<_> = phrases.iter().collect();
     ordered.sort_by_key(|(_, phrases)| phrases.first().map_or(0, |phrase| phrase.span().start));
     ordered
+}
+
+/// Writes a text that was broken into lines as one: prompts list a description a line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

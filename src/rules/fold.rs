@@ -51,9 +51,8 @@ impl Folded {
                 Kind::Letter => word.push(c),
                 Kind::Apostrophe => {
                     // "l'agent" is two words, "don't" and "quelqu'un" are one.
-                    if matches!(word.as_str(), "qu") || word.chars().count() == 1 {
-                        folded.end_word(&mut word);
-                    } else if !chars.peek().is_some_and(|c| kind(*c) == Kind::Letter) {
+                    let inside = chars.peek().is_some_and(|c| kind(*c) == Kind::Letter);
+                    if !inside || word == "qu" || word.chars().count() == 1 {
                         folded.end_word(&mut word);
                     }
                 }
@@ -106,11 +105,13 @@ impl Folded {
 pub(super) fn fold(text: &str) -> String {
     text.chars()
         .filter(|c| !is_invisible(*c))
-        .map(|c| if is_apostrophe(c) { '\'' } else { c })
+        .map(plain_apostrophe)
         .nfkd()
         .filter(|c| !is_combining_mark(*c) || matches!(c, '\u{3099}' | '\u{309A}'))
         .default_case_fold()
         .nfkc()
+        // Once more, for those that were full-width before.
+        .map(plain_apostrophe)
         .collect()
 }
 
@@ -141,20 +142,36 @@ fn kind(c: char) -> Kind {
         '\'' => Kind::Apostrophe,
         c if is_spaceless(c) => Kind::Character,
         c if c.is_alphanumeric() => Kind::Letter,
-        '.' | ',' | ';' | ':' | '!' | '?' | '(' | ')' | '[' | ']' | '\n' | '\r' | '¿' | '¡' => {
-            Kind::Break
-        }
-        '–' | '—' | '…' | '\u{2190}'..='\u{2BFF}' | '\u{3001}' | '\u{3002}' => Kind::Break,
-        '\u{1F000}'..='\u{1FAFF}' => Kind::Break,
+        // Arrows, symbols and emoji part clauses as punctuation does.
+        '.'
+        | ','
+        | ';'
+        | ':'
+        | '!'
+        | '?'
+        | '('
+        | ')'
+        | '['
+        | ']'
+        | '\n'
+        | '\r'
+        | '¿'
+        | '¡'
+        | '–'
+        | '—'
+        | '\u{3001}'
+        | '\u{3002}'
+        | '\u{2190}'..='\u{2BFF}'
+        | '\u{1F000}'..='\u{1FAFF}' => Kind::Break,
         _ => Kind::Space,
     }
 }
 
-fn is_apostrophe(c: char) -> bool {
-    matches!(
-        c,
-        '\'' | '\u{2018}' | '\u{2019}' | '\u{201B}' | '\u{02BC}' | '\u{2032}' | '`' | '\u{00B4}'
-    )
+fn plain_apostrophe(c: char) -> char {
+    match c {
+        '\u{2018}' | '\u{2019}' | '\u{201B}' | '\u{02BC}' | '\u{2032}' | '`' | '\u{00B4}' => '\'',
+        other => other,
+    }
 }
 
 /// Joiners, marks of direction and other characters that nobody sees.
@@ -167,29 +184,36 @@ fn without_quotes(text: &str) -> Option<String> {
     let mut own = String::new();
     let mut rest = text;
     let mut found = false;
-    while let Some((before, open, after)) = split_at(rest, |c| closing(c).is_some()) {
+    while let Some((at, open, close)) = opening(rest) {
+        let (before, after) = rest.split_at(at + open.len_utf8());
         own.push_str(before);
-        let close = closing(open).unwrap_or(open);
-        match split_at(after, |c| c == close) {
-            Some((inner, _, after)) if weight(inner) >= QUOTE_WEIGHT_MIN => {
+        rest = match after.split_once(close) {
+            Some((inner, after)) if weight(inner) >= QUOTE_WEIGHT_MIN => {
                 found = true;
                 own.push_str(". ");
-                rest = after;
+                after
             }
-            Some((inner, _, after)) => {
+            Some((inner, after)) => {
                 own.push_str(inner);
-                rest = after;
+                after
             }
-            None => rest = after,
-        }
+            None => after,
+        };
     }
     own.push_str(rest);
     found.then_some(own)
 }
 
-fn split_at(text: &str, is_mark: impl Fn(char) -> bool) -> Option<(&str, char, &str)> {
-    let (at, mark) = text.char_indices().find(|(_, c)| is_mark(*c))?;
-    Some((&text[..at], mark, &text[at + mark.len_utf8()..]))
+/// Finds the next mark that opens a quotation, and the mark that would close it. After a letter or digit it is an inch.
+fn opening(text: &str) -> Option<(usize, char, char)> {
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        match closing(c) {
+            Some(close) if c != '"' || !before.is_alphanumeric() => return Some((at, c, close)),
+            _ => before = c,
+        }
+    }
+    None
 }
 
 fn closing(open: char) -> Option<char> {
@@ -209,4 +233,73 @@ fn weight(text: &str) -> usize {
     let folded = Folded::all(text);
     let of = |word: &str| if word.starts_with(is_spaceless) { 1 } else { 3 };
     folded.words().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(text: &str) -> String {
+        let folded = Folded::message(text);
+        let tokens: Vec<&str> = folded.tokens().map(|token| token.unwrap_or("/")).collect();
+        tokens.join(" ")
+    }
+
+    #[test]
+    fn writers_need_not_agree() {
+        for (text, folded) in [
+            ("ÇA VA, Señora?", "ca va / senora /"),
+            ("Ｈｅｌｌｏ ﾛﾎﾞｯﾄ", "hello ロ ボ ッ ト"),
+            ("だめ ダメ ため", "だ め ダ メ た め"),
+            ("Straße", "strasse"),
+            ("don't don’t don´t don｀t dont", "dont dont dont dont dont"),
+            (
+                "l’agent d'un ami, qu'un, quelqu'un",
+                "l agent d un ami / qu un / quelquun",
+            ),
+            ("*help* _me_ e-mail", "help me e mail"),
+            ("AIとは話す", "ai と は 話 す"),
+            ("un\u{200B}sub\u{AD}scribe", "unsubscribe"),
+            ("no🙏stop", "no / stop"),
+            ("", ""),
+        ] {
+            assert_eq!(words(text), folded, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_at_length_is_left_out() {
+        for (text, folded) in [
+            ("she wrote “get me out of here” today", "she wrote / today"),
+            ("a \"real\" one", "a real one"),
+            ("\"get me out of here\"", "get me out of here /"),
+            ("it is 5\" long and 7\" wide", "it is 5 long and 7 wide"),
+            ("5\" wide", "5 wide"),
+            ("\"ok!\" get me \"one!\"", "ok / get me one"),
+            ("\"5\" and \"this one too, please\"", "5 and"),
+            ("「担当者に代わってほしい」と聞いた", "/ と 聞 い た"),
+        ] {
+            assert_eq!(
+                words(text).trim_end_matches(" /"),
+                folded.trim_end_matches(" /"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_more_than_the_cap_is_read() {
+        let long = "a ".repeat(TEXT_CAP);
+        assert_eq!(Folded::message(&long).words().count(), TEXT_CAP / 2);
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_changes_nothing(text in any::<String>()) {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+    }
 }

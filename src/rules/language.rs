@@ -25,9 +25,6 @@ pub fn detect(text: &str) -> Option<Language> {
     if kana > 0 && characters > 1 && characters * 2 >= letters {
         return "ja".parse().ok();
     }
-    if text.trim().chars().count() < LETTERS_MIN && characters < CHARACTERS_MIN {
-        return None;
-    }
     if letters < LETTERS_MIN && characters < CHARACTERS_MIN {
         return None;
     }
@@ -41,4 +38,47 @@ pub fn detect(text: &str) -> Option<Language> {
         _ => return None,
     };
     code.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_sentences_are_told_apart() {
+        for (text, language) in [
+            ("Where is the parcel that I ordered last week?", "en"),
+            ("¿Dónde está el paquete que pedí la semana pasada?", "es"),
+            ("Onde está a encomenda que eu fiz na semana passada?", "pt"),
+            (
+                "Où est le colis que j'ai commandé la semaine dernière ?",
+                "fr",
+            ),
+            (
+                "Wo ist das Paket, das ich letzte Woche bestellt habe?",
+                "de",
+            ),
+            ("先週注文した荷物はどこですか", "ja"),
+            ("はい", "ja"),
+        ] {
+            let detected = detect(text).map(|language| language.to_string());
+            assert_eq!(detected.as_deref(), Some(language), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_short_or_no_words_tells_nothing() {
+        for text in [
+            "",
+            "ok",
+            "sí",
+            "12345678901234567890",
+            "👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍",
+            "¯\\_(ツ)_/¯",
+            "Danke!",
+        ] {
+            assert_eq!(detect(text), None, "{text}");
+        }
+        assert_eq!(detect("Где посылка, которую я заказал?"), None);
+    }
 }

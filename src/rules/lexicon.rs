@@ -1,6 +1,7 @@
 //! Which words the phrases know, and what each word of a message may stand for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::pattern::Word;
 
@@ -13,24 +14,28 @@ pub(super) type Label = u32;
 /// All words of all phrases, each with the labels whose sets hold it. A word in no phrase has none.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
-    sets: HashMap<BTreeSet<Word>, Label>,
-    exact: HashMap<String, Vec<Label>>,
+    numbers: HashMap<Word, u32>,
+    sets: HashMap<Vec<u32>, Label>,
+    exact: HashMap<Arc<str>, Vec<Label>>,
     /// Words that forgive a slip, by each of their spellings with one letter left out (and none).
-    near: HashMap<String, Vec<String>>,
-    forgiving: HashMap<String, Vec<Label>>,
+    near: HashMap<String, Vec<Arc<str>>>,
+    forgiving: HashMap<Arc<str>, Vec<Label>>,
 }
 
 impl Lexicon {
     /// Gives the label of a set of words.
-    pub(super) fn label(&mut self, words: BTreeSet<Word>) -> Label {
-        if let Some(label) = self.sets.get(&words) {
+    pub(super) fn label(&mut self, words: &[&Word]) -> Label {
+        let mut set: Vec<u32> = words.iter().map(|word| self.number(word)).collect();
+        set.sort_unstable();
+        set.dedup();
+        if let Some(label) = self.sets.get(&set) {
             return *label;
         }
-        let label = Label::try_from(self.sets.len()).unwrap_or(Label::MAX);
-        for word in &words {
+        let label = count(self.sets.len());
+        for word in words {
             self.learn(word, label);
         }
-        self.sets.insert(words, label);
+        self.sets.insert(set, label);
         label
     }
 
@@ -45,11 +50,20 @@ impl Lexicon {
             return labels;
         }
         for squeezed in squeezed(word) {
-            if let Some(labels) = self.exact.get(&squeezed) {
+            if let Some(labels) = self.exact.get(squeezed.as_str()) {
                 return labels;
             }
         }
         self.slipped(word)
+    }
+
+    fn number(&mut self, word: &Word) -> u32 {
+        if let Some(number) = self.numbers.get(word) {
+            return *number;
+        }
+        let number = count(self.numbers.len());
+        self.numbers.insert(word.clone(), number);
+        number
     }
 
     fn learn(&mut self, word: &Word, label: Label) {
@@ -79,6 +93,11 @@ impl Lexicon {
             .and_then(|meant| self.forgiving.get(meant))
             .map_or(&[], Vec::as_slice)
     }
+}
+
+/// Gives the next free number. No file that keeps to the limits comes near the largest.
+fn count(known: usize) -> u32 {
+    u32::try_from(known).unwrap_or(u32::MAX)
 }
 
 fn push_once(labels: &mut Vec<Label>, label: Label) {
@@ -122,7 +141,7 @@ fn one_slip(a: &str, b: &str) -> bool {
         .count();
     match (&a[..a.len() - same_back], &b[..b.len() - same_back]) {
         ([_], [] | [_]) | ([], [_]) => true,
-        ([x, y], [v, w]) => x == w && y == v,
+        ([first, second], swapped) => swapped == [second, first].map(|c| *c),
         _ => false,
     }
 }

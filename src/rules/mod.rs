@@ -2,8 +2,8 @@
 //!
 //! `rules.toml` explains its notation at its top. A message is folded (`fold`) and cut into words; all phrases of all
 //! languages are one machine (`automaton`) that reads it once. Where an `except` phrase of a rule matches, its words
-//! are crossed out: no phrase of that rule may use them, but one that holds them all and more. That is how "I don't want a bot, I want a human" fires and
-//! "I don't want a human" does not.
+//! are crossed out: no phrase of that rule may use them, but one marked `!`. That is how "I don't want a bot, I want a
+//! human" fires and "I don't want a human" does not.
 
 mod automaton;
 mod file;
@@ -16,6 +16,7 @@ mod tests;
 mod vocabulary;
 
 use std::cmp::Reverse;
+use std::fmt;
 
 use automaton::{Automaton, Match, Skips};
 use fold::Folded;
@@ -28,9 +29,9 @@ use crate::domain::Language;
 use crate::problem::Problem;
 
 /// All rules of an assistant, compiled.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    named: Vec<Rule>,
     fillers: Automaton,
     phrases: Automaton,
     /// What each phrase of the automaton means, by its number.
@@ -82,6 +83,8 @@ struct Meaning {
     rule: usize,
     language: Language,
     except: bool,
+    /// Whether it counts even where an `except` matches.
+    firm: bool,
     start: Edge,
     end: Edge,
 }
@@ -108,14 +111,14 @@ impl Rules {
         let crossed_out = |meaning: &Meaning, at: &Match| {
             let excepts = found.iter().filter(|(except, _)| except.except);
             let mut excepts = excepts.filter(|(except, _)| except.rule == meaning.rule);
-            excepts.any(|(_, words)| words.overlaps(at) && !words.is_part_of(at))
+            !meaning.firm && excepts.any(|(_, words)| words.overlaps(at))
         };
         let (meaning, _) = found
             .iter()
             .filter(|(meaning, at)| !meaning.except && !crossed_out(meaning, at))
             .min_by_key(|(meaning, at)| (meaning.rule, Reverse(at.end - at.start), at.phrase))?;
         Some(Hit {
-            rule: &self.rules[meaning.rule],
+            rule: &self.named[meaning.rule],
             language: meaning.language,
             phrase: &meaning.phrase,
         })
@@ -123,12 +126,23 @@ impl Rules {
 
     /// Gives the rules in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter()
+        self.named.iter()
     }
 
     /// Gives the rule of a name.
     pub fn get(&self, name: &str) -> Option<&Rule> {
         self.iter().find(|rule| rule.name == name)
+    }
+}
+
+impl fmt::Debug for Rules {
+    /// Shows the rules alone: the machine behind them fills megabytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phrases = self.meanings.len();
+        f.debug_struct("Rules")
+            .field("named", &self.named)
+            .field("phrases", &phrases)
+            .finish_non_exhaustive()
     }
 }
 

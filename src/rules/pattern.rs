@@ -1,5 +1,7 @@
 //! The notation of phrases, read: what a person writes in `rules.toml`, as a tree.
 
+use std::sync::Arc;
+
 use super::fold::{Folded, fold, is_spaceless};
 
 /// How many words a gap `...` may span: enough for a few words of courtesy, too few to reach another thought.
@@ -14,9 +16,31 @@ const SLIP_LETTERS_MIN: usize = 5;
 /// A phrase, read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Phrase {
+    /// Whether it counts even where an `except` matches.
+    pub(super) firm: bool,
     pub(super) start: Edge,
     pub(super) end: Edge,
     pub(super) body: Node,
+}
+
+impl Phrase {
+    /// Refuses brackets at an end that change nothing: mostly `( )` in the place of `[ ]`.
+    pub(super) fn check_ends(&self) -> Result<(), Unreadable> {
+        let Node::All(parts) = &self.body else {
+            return Ok(());
+        };
+        let ends = [(self.start, parts.first()), (self.end, parts.last())];
+        let idle = |(edge, part): &(Edge, Option<&Node>)| {
+            *edge == Edge::Anywhere && matches!(part, Some(Node::Maybe(_)))
+        };
+        if ends.iter().any(idle) {
+            return Err(Unreadable::new(
+                "it begins or ends with `( )`, which changes nothing there",
+                "leave that out, or write `[ ]` where one of them must stand",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Where an end of a phrase must lie.
@@ -62,7 +86,7 @@ impl Node {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Word {
     /// Folded.
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
     /// Whether one slip of the finger is forgiven.
     pub(super) slips: bool,
 }
@@ -86,13 +110,16 @@ impl Unreadable {
 /// Reads a phrase.
 pub(super) fn parse(source: &str) -> Result<Phrase, Unreadable> {
     let trimmed = source.trim();
-    let (start, end, body) = match trimmed.strip_prefix('=') {
-        Some(body) => (Edge::Message, Edge::Message, body),
-        None => {
-            let (start, body) = edge(trimmed.strip_prefix('^'), trimmed);
-            let (end, body) = edge(body.strip_suffix('$'), body);
-            (start, end, body)
-        }
+    let (firm, trimmed) = match trimmed.strip_prefix('!') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, trimmed),
+    };
+    let (start, end, body) = if let Some(body) = trimmed.strip_prefix('=') {
+        (Edge::Message, Edge::Message, body)
+    } else {
+        let (start, body) = edge(trimmed.strip_prefix('^'), trimmed);
+        let (end, body) = edge(body.strip_suffix('$'), body);
+        (start, end, body)
     };
     let mut parser = Parser {
         chars: body.chars().collect(),
@@ -105,7 +132,12 @@ pub(super) fn parse(source: &str) -> Result<Phrase, Unreadable> {
     };
     let body = parser.sequence()?;
     match parser.peek() {
-        None => Ok(Phrase { start, end, body }),
+        None => Ok(Phrase {
+            firm,
+            start,
+            end,
+            body,
+        }),
         Some('|') => Err(Unreadable::new(
             "`|` stands outside of brackets",
             "write alternatives as `[this|that]`, or `(this|that)` where they may be missing",
@@ -152,7 +184,7 @@ impl Parser {
                     parts.push(Node::Any);
                 }
                 '.' | '…' => parts.push(self.dots()?),
-                '>' | '~' | '^' | '$' | '=' => return Err(misplaced(c)),
+                '>' | '~' | '^' | '$' | '=' | '!' => return Err(misplaced(c)),
                 c if c.is_whitespace() => self.at += 1,
                 _ => parts.push(self.words()?),
             }
@@ -244,7 +276,21 @@ impl Parser {
 fn is_notation(c: char) -> bool {
     matches!(
         c,
-        '(' | ')' | '[' | ']' | '|' | '<' | '>' | ',' | '.' | '…' | '~' | '^' | '$' | '=' | '*'
+        '(' | ')'
+            | '['
+            | ']'
+            | '|'
+            | '<'
+            | '>'
+            | ','
+            | '.'
+            | '…'
+            | '~'
+            | '^'
+            | '$'
+            | '='
+            | '!'
+            | '*'
     )
 }
 
@@ -267,7 +313,7 @@ fn spelled(run: &str, slips: bool) -> Result<Node, Unreadable> {
     let words: Vec<Word> = Folded::all(run)
         .words()
         .map(|text| Word {
-            text: text.to_owned(),
+            text: text.into(),
             slips,
         })
         .collect();
@@ -294,6 +340,7 @@ fn spelled(run: &str, slips: bool) -> Result<Node, Unreadable> {
 
 fn misplaced(c: char) -> Unreadable {
     let help = match c {
+        '!' => "`!` stands at the very start: the phrase counts whatever `except` says",
         '=' => "`=` stands at the very start: the phrase is the whole message",
         '^' => "`^` stands at the very start: the phrase begins a clause",
         '$' => "`$` stands at the very end: the phrase ends a clause",

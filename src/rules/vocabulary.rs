@@ -10,7 +10,8 @@ pub(super) const FILLER: &str = "filler";
 /// How deep classes may name classes: a class of classes of classes is still followed by a reader.
 const DEPTH_MAX: usize = 4;
 
-/// The most parts that a phrase may have once its classes are unfolded; keeps a class of classes from growing without end.
+/// The most parts that a phrase may have once its classes are unfolded, so that a class of classes does not grow without
+/// end.
 const PARTS_MAX: usize = 20_000;
 
 /// The classes of one language, by name.

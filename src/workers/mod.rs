@@ -45,6 +45,8 @@ pub struct Shared {
     pub clock: Clock,
     /// When to stop, and who waits for the workers.
     pub shutdown: Shutdown,
+    /// How long turns may go on once the stop has begun; then they go back to the store.
+    pub turns_end: Duration,
 }
 
 /// One way out: a workspace with the assistants that speak through it, or a desk with those that hand over to it.
@@ -96,6 +98,12 @@ impl Shared {
                 u32::try_from(slots.available_permits()).ok()
             }
         }
+    }
+
+    /// Waits until the stop has begun and the time for turns is over.
+    async fn out_of_time(&self) {
+        self.shutdown.stopping().await;
+        self.clock.sleep(self.turns_end).await;
     }
 
     /// Sleeps until there may be work again. `false` when the stop has begun.

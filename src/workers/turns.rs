@@ -89,16 +89,16 @@ async fn work(shared: &Shared, claimed: Claimed) {
         &shared.clock,
         &claimed,
     );
-    match AssertUnwindSafe(running).catch_unwind().await {
+    let ended = tokio::select! {
+        biased;
+        ended = AssertUnwindSafe(running).catch_unwind() => ended,
+        () = shared.out_of_time() => return give_back(shared, &claimed).await,
+    };
+    match ended {
         Ok(Ok(turn)) => finish(shared, claimed, turn).await,
         Ok(Err(error)) => {
             tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
-            let at = later(shared.clock.now(), STORE_REST);
-            shared
-                .insist("giving a claim back", || {
-                    shared.store.give_back(&claimed.lease, at)
-                })
-                .await;
+            give_back(shared, &claimed).await;
         }
         Err(_panic) => {
             tracing::error!(conversation = %claimed.conversation.id, "a turn panicked; its messages are given up");
@@ -106,6 +106,12 @@ async fn work(shared: &Shared, claimed: Claimed) {
             settle(shared, &claimed, &settlement).await;
         }
     }
+}
+
+async fn give_back(shared: &Shared, claimed: &Claimed) {
+    let at = later(shared.clock.now(), STORE_REST);
+    let back = || shared.store.give_back(&claimed.lease, at);
+    shared.insist("giving a claim back", back).await;
 }
 
 async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {

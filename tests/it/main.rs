@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod evaluation;
 mod gate;
 mod handoff;
 mod intake;

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::problem::Problem;
+
 /// How the webhook campaign's template writes what the customer typed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,5 +56,29 @@ impl Default for InboundLimits {
             media: 16,
             media_bytes: 2_048,
         }
+    }
+}
+
+/// No part of a body can be longer than the longest body that the door takes.
+const BYTES_MAX: usize = 4 * 1_024 * 1_024;
+
+impl InboundLimits {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        let limits = [
+            ("text_bytes", self.text_bytes),
+            ("id_bytes", self.id_bytes),
+            ("fields", self.fields),
+            ("name_bytes", self.name_bytes),
+            ("value_bytes", self.value_bytes),
+            ("nested_bytes", self.nested_bytes),
+            ("media", self.media),
+            ("media_bytes", self.media_bytes),
+        ];
+        limits
+            .into_iter()
+            .filter(|(_, limit)| !(1..=BYTES_MAX).contains(limit))
+            .map(|(key, _)| Problem::new(key, "expected 1 to 4,194,304"))
+            .collect()
     }
 }

@@ -83,14 +83,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Exit> {
     let outside = Shutdown::new();
     let folder = Folder::make()?;
     let stage = Stage::set(&outside, &folder).await?;
-    stage.screen.title(&stage.app.address().to_string());
+    Screen::title(&stage.app.address().to_string());
     stage.screen.follow(&stage.braze, &stage.desk, &outside);
     let missed = scenes::play(&stage).await;
-    stage.screen.verdict(&missed);
+    Screen::verdict(&missed);
     if !options.once {
-        stage
-            .screen
-            .invitation(&stage.app.address().to_string(), &stage.secrets.inbound);
+        Screen::invitation(&stage.app.address().to_string(), &stage.secrets.inbound);
         tokio::signal::ctrl_c().await?;
     }
     let ended_well = stage.app.stop().await;

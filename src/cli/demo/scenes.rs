@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::Stage;
+use super::screen::Screen;
 use crate::domain::{Failure, Outcome, Suppression};
 use crate::sandbox::Plan;
 
@@ -63,10 +64,8 @@ pub(super) async fn play(stage: &Stage) -> Vec<String> {
 }
 
 async fn six_languages(stage: &Stage) -> anyhow::Result<()> {
-    stage
-        .screen
-        .scene("Six customers write at once, each in their own language");
-    let (a, b, c, d, e, f) = tokio::join!(
+    Screen::scene("Six customers write at once, each in their own language");
+    let (emma, ana, lucas, camille, jonas, yuki) = tokio::join!(
         one_answer(stage, &EMMA, "Hi, when do you open?"),
         one_answer(stage, &ANA, "Hola, ¿dónde está mi pedido?"),
         one_answer(stage, &LUCAS, "Oi, qual é o horário de vocês?"),
@@ -74,7 +73,7 @@ async fn six_languages(stage: &Stage) -> anyhow::Result<()> {
         one_answer(stage, &JONAS, "Hallo, wann habt ihr geöffnet?"),
         one_answer(stage, &YUKI, "こんにちは、営業時間を教えてください"),
     );
-    a.and(b).and(c).and(d).and(e).and(f)
+    emma.and(ana).and(lucas).and(camille).and(jonas).and(yuki)
 }
 
 async fn one_answer(stage: &Stage, customer: &Customer, text: &str) -> anyhow::Result<()> {
@@ -85,9 +84,9 @@ async fn one_answer(stage: &Stage, customer: &Customer, text: &str) -> anyhow::R
 }
 
 async fn memory(stage: &Stage) -> anyhow::Result<()> {
-    stage
-        .screen
-        .scene("Ana answers the question she was asked: the gateway remembers what it was about");
+    Screen::scene(
+        "Ana answers the question she was asked: the gateway remembers what it was about",
+    );
     let message = stage.says(&ANA, "Es el 48213").await?;
     stage.expect(&ANA, message, Outcome::Replied).await?;
     let heard = stage.hears(&ANA, 2).await?;
@@ -99,9 +98,7 @@ async fn memory(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn burst(stage: &Stage) -> anyhow::Result<()> {
-    stage
-        .screen
-        .scene("Lucas thinks in pieces and gets one answer");
+    Screen::scene("Lucas thinks in pieces and gets one answer");
     let first = stage.says(&LUCAS, "e mais uma coisa").await?;
     let second = stage.says(&LUCAS, "quero devolver um pedido").await?;
     let third = stage.says(&LUCAS, "o número é 77120").await?;
@@ -117,9 +114,7 @@ async fn burst(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn outages(stage: &Stage) -> anyhow::Result<()> {
-    stage
-        .screen
-        .scene("The model is down for Camille, Braze is down for Jonas");
+    Screen::scene("The model is down for Camille, Braze is down for Jonas");
     let (camille, jonas) = (
         "Puis-je rendre un article ?",
         "Und wo ist meine Bestellung?",
@@ -147,7 +142,7 @@ async fn outages(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn handoff(stage: &Stage) -> anyhow::Result<()> {
-    stage.screen.scene(
+    Screen::scene(
         "Emma wants a person: the desk takes over, the assistant stays quiet until it is released",
     );
     let message = stage.says(&EMMA, "Can I talk to a human, please?").await?;
@@ -194,7 +189,7 @@ async fn handoff(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn opt_out(stage: &Stage) -> anyhow::Result<()> {
-    stage.screen.scene("Yuki wants no more messages");
+    Screen::scene("Yuki wants no more messages");
     let message = stage.says(&YUKI, "配信停止").await?;
     stage.expect(&YUKI, message, Outcome::Canned).await?;
     stage.hears(&YUKI, 2).await?;

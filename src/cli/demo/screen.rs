@@ -28,7 +28,7 @@ impl Screen {
         Self { clock, started }
     }
 
-    pub(super) fn title(&self, address: &str) {
+    pub(super) fn title(address: &str) {
         anstream::println!(
             "{BOLD}Frontdesk demo{PLAIN}: the gateway at {address}, stand-ins for the model, Braze and the desk"
         );
@@ -37,7 +37,7 @@ impl Screen {
         );
     }
 
-    pub(super) fn scene(&self, title: &str) {
+    pub(super) fn scene(title: &str) {
         anstream::println!("\n{BOLD}{title}{PLAIN}");
     }
 
@@ -102,7 +102,7 @@ impl Screen {
         }));
     }
 
-    pub(super) fn verdict(&self, missed: &[String]) {
+    pub(super) fn verdict(missed: &[String]) {
         if missed.is_empty() {
             anstream::println!("\n{GREEN}Everything happened that should.{PLAIN}");
         }
@@ -111,7 +111,7 @@ impl Screen {
         }
     }
 
-    pub(super) fn invitation(&self, address: &str, secret: &str) {
+    pub(super) fn invitation(address: &str, secret: &str) {
         anstream::println!(
             "\nIt stays up. Write to it yourself, as Braze would (Ctrl-C ends it):\n\n  \
              curl http://{address}/v1/inbound/support -H 'Authorization: Bearer {secret}' \\\n    \
