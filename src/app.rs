@@ -267,6 +267,10 @@ fn assistants(
             .and_then(|desk| config.desks.get(desk));
         let assistant = Assistant {
             name: name.clone(),
+            display_name: assistant
+                .display_name
+                .clone()
+                .unwrap_or_else(|| name.clone()),
             prompts: prompts.clone(),
             language: assistant.language(),
             zone: assistant.zone(),

@@ -172,3 +172,71 @@ fn estimated_tokens(text: &str) -> usize {
     });
     wide + narrow / LETTERS_PER_TOKEN + 4
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::later;
+    use crate::domain::{Author, MessageId, new_id};
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// Gives messages of these texts, one a minute.
+    fn messages(texts: &[&str]) -> Vec<Message> {
+        let minute = |index: usize| Duration::from_secs(60 * u64::try_from(index).unwrap());
+        texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| Message {
+                id: MessageId(new_id(START)),
+                seq: i64::try_from(index).unwrap() + 1,
+                author: Author::Customer,
+                text: (*text).into(),
+                media: Vec::new(),
+                at: later(START, minute(index)),
+            })
+            .collect()
+    }
+
+    fn kept(config: MemoryConfig, texts: &[&str], now: Timestamp) -> Vec<String> {
+        let memory = Memory::new(config);
+        let kept = memory.fit(messages(texts), now);
+        kept.into_iter().map(|message| message.text.0).collect()
+    }
+
+    #[test]
+    fn the_newest_stay_when_not_all_fit() {
+        let config = MemoryConfig {
+            messages: 2,
+            ..MemoryConfig::default()
+        };
+        assert_eq!(kept(config, &["a", "b", "c"], START), ["b", "c"]);
+        let config = MemoryConfig {
+            tokens: 12,
+            ..MemoryConfig::default()
+        };
+        assert_eq!(
+            kept(config, &["short", "a good deal longer", "end"], START),
+            ["end"]
+        );
+        let config = MemoryConfig {
+            ttl: Duration::from_secs(90),
+            ..MemoryConfig::default()
+        };
+        let now = later(START, Duration::from_secs(150));
+        assert_eq!(
+            kept(config, &["old", "new", "newest"], now),
+            ["new", "newest"]
+        );
+        let config = MemoryConfig {
+            messages: 0,
+            ..MemoryConfig::default()
+        };
+        assert!(kept(config, &["a"], START).is_empty());
+    }
+
+    #[test]
+    fn a_wide_script_costs_more_than_a_narrow_one() {
+        assert!(estimated_tokens("こんにちは世界です") > estimated_tokens("ninechars"));
+    }
+}

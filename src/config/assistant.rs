@@ -20,6 +20,8 @@ const SECRET_CHARS: usize = 24;
 pub struct AssistantConfig {
     /// Its folder of prompts, relative to this file. Default: the one that is built in.
     pub prompts: Option<PathBuf>,
+    /// What it calls itself. Default: its name in this file.
+    pub display_name: Option<String>,
     /// The language to speak when nothing tells another: a code such as `en`. Default `en`.
     #[serde(default = "default_language")]
     pub language: String,

@@ -45,7 +45,7 @@ fn question(
 ) -> Result<Question, PromptError> {
     let folder = &gathered.folder;
     let system = folder.system(&SystemContext {
-        assistant: &assistant.name,
+        assistant: &assistant.display_name,
         language: gathered.language,
         now: gathered.now,
         zone: &assistant.zone,
@@ -109,7 +109,7 @@ pub(super) async fn summary(
         .filter(|desk| !desk.summary_within.is_zero())?;
     let system = folder
         .summary(&SummaryContext {
-            assistant: &assistant.name,
+            assistant: &assistant.display_name,
             language: desk.language,
             reason,
         })

@@ -98,3 +98,71 @@ pub fn judge(asked: Asked, rules: &Rules, has_desk: bool) -> Decision {
 fn action(rule: &Rule) -> &Action {
     &rule.action
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: &str = r#"
+        [[rule]]
+        name = "refund"
+        action = "escalate"
+        description = "Wants money back"
+        [[rule]]
+        name = "hours"
+        action = "reply"
+        text = "hours"
+        description = "Asks for opening hours"
+        [[rule]]
+        name = "bye"
+        action = "opt_out"
+        description = "Wants no messages"
+    "#;
+
+    /// Gives the decision on an answer in a few words.
+    fn decided(action: ModelAction, rule: Option<&str>, reply: &str, has_desk: bool) -> String {
+        let answer = Answer {
+            reply: reply.into(),
+            action,
+            rule: rule.map(str::to_owned),
+            reason: None,
+            language: None,
+        };
+        let asked = Asked::Answered {
+            answer,
+            words: "what was said".into(),
+        };
+        match judge(asked, &Rules::parse(RULES).unwrap(), has_desk) {
+            Decision::Reply { text, .. } => format!("say {}", text.0),
+            Decision::Canned { key, .. } => format!("canned {key}"),
+            Decision::HandOff {
+                reason, evidence, ..
+            } => format!("{} {}", reason.as_str(), evidence.0),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rule_beats_the_models_own_choice_and_consent_is_not_the_models_to_give() {
+        use ModelAction::{Answer as Say, Escalate, OfferHuman};
+        for (action, rule, reply, has_desk, decision) in [
+            (Say, None, "Hi.", true, "say Hi."),
+            (OfferHuman, None, "A colleague?", true, "say A colleague?"),
+            (Escalate, None, "Wait.", true, "model what was said"),
+            (Escalate, None, "Wait.", false, "say Wait."),
+            (Escalate, None, "", false, "Fail(Model)"),
+            (Say, Some("refund"), "Hi.", true, "rule what was said"),
+            (Say, Some("refund"), "Hi.", false, "say Hi."),
+            (Escalate, Some("hours"), "Hi.", true, "canned hours"),
+            (Say, Some("bye"), "Goodbye.", true, "say Goodbye."),
+            (Say, Some("unheard of"), "Hi.", true, "say Hi."),
+            (Say, None, " ", true, "Fail(Model)"),
+        ] {
+            assert_eq!(
+                decided(action, rule, reply, has_desk),
+                decision,
+                "{action:?} {rule:?} {has_desk}"
+            );
+        }
+    }
+}

@@ -32,6 +32,8 @@ const CRASHES: u32 = 3;
 pub struct Assistant {
     /// Its name in the configuration.
     pub name: String,
+    /// What it calls itself.
+    pub display_name: String,
     /// Its folder, in the version in force.
     pub prompts: Prompts,
     /// The language to speak when nothing tells another.

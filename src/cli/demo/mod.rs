@@ -162,7 +162,7 @@ impl Stage {
     }
 
     /// Waits for the outcome of a message, shows it, and compares it with what it should be.
-    async fn expect(
+    async fn sees(
         &self,
         customer: &scenes::Customer,
         message: MessageId,

@@ -78,7 +78,7 @@ async fn six_languages(stage: &Stage) -> anyhow::Result<()> {
 
 async fn one_answer(stage: &Stage, customer: &Customer, text: &str) -> anyhow::Result<()> {
     let message = stage.says(customer, text).await?;
-    stage.expect(customer, message, Outcome::Replied).await?;
+    stage.sees(customer, message, Outcome::Replied).await?;
     stage.hears(customer, 1).await?;
     Ok(())
 }
@@ -88,7 +88,7 @@ async fn memory(stage: &Stage) -> anyhow::Result<()> {
         "Ana answers the question she was asked: the gateway remembers what it was about",
     );
     let message = stage.says(&ANA, "Es el 48213").await?;
-    stage.expect(&ANA, message, Outcome::Replied).await?;
+    stage.sees(&ANA, message, Outcome::Replied).await?;
     let heard = stage.hears(&ANA, 2).await?;
     ensure!(
         heard[1].contains("48213"),
@@ -103,7 +103,7 @@ async fn burst(stage: &Stage) -> anyhow::Result<()> {
     let second = stage.says(&LUCAS, "quero devolver um pedido").await?;
     let third = stage.says(&LUCAS, "o número é 77120").await?;
     for message in [first, second, third] {
-        stage.expect(&LUCAS, message, Outcome::Replied).await?;
+        stage.sees(&LUCAS, message, Outcome::Replied).await?;
     }
     let heard = stage.hears(&LUCAS, 2).await?;
     ensure!(
@@ -123,7 +123,7 @@ async fn outages(stage: &Stage) -> anyhow::Result<()> {
     stage.model.misbehave(Plan::status(503).times(1));
     let message = stage.says(&CAMILLE, camille).await?;
     stage
-        .expect(&CAMILLE, message, Outcome::Failed(Failure::Model))
+        .sees(&CAMILLE, message, Outcome::Failed(Failure::Model))
         .await?;
     stage.hears(&CAMILLE, 2).await?;
     stage.model.misbehave(Plan::delay(super::MODEL_THINKS));
@@ -135,7 +135,7 @@ async fn outages(stage: &Stage) -> anyhow::Result<()> {
         .screen
         .note("Braze answers 503 twice; the reply is kept and sent again");
     let message = stage.says(&JONAS, jonas).await?;
-    stage.expect(&JONAS, message, Outcome::Replied).await?;
+    stage.sees(&JONAS, message, Outcome::Replied).await?;
     stage.hears(&JONAS, 2).await?;
     ensure!(stage.braze.answered_with(503) == 2, "Braze was not down");
     Ok(())
@@ -146,12 +146,12 @@ async fn handoff(stage: &Stage) -> anyhow::Result<()> {
         "Emma wants a person: the desk takes over, the assistant stays quiet until it is released",
     );
     let message = stage.says(&EMMA, "Can I talk to a human, please?").await?;
-    let fate = stage.expect(&EMMA, message, Outcome::HandedOff).await?;
+    let fate = stage.sees(&EMMA, message, Outcome::HandedOff).await?;
     stage.hears(&EMMA, 2).await?;
     let message = stage
         .says(&EMMA, "It is about the lamp that came broken")
         .await?;
-    stage.expect(&EMMA, message, Outcome::Forwarded).await?;
+    stage.sees(&EMMA, message, Outcome::Forwarded).await?;
     stage
         .clock
         .timeout(super::PATIENCE, stage.desk.wait_for_events(2))
@@ -183,7 +183,7 @@ async fn handoff(stage: &Stage) -> anyhow::Result<()> {
     let message = stage
         .says(&EMMA, "Thanks! And when do you open tomorrow?")
         .await?;
-    stage.expect(&EMMA, message, Outcome::Replied).await?;
+    stage.sees(&EMMA, message, Outcome::Replied).await?;
     stage.hears(&EMMA, 3).await?;
     Ok(())
 }
@@ -191,11 +191,11 @@ async fn handoff(stage: &Stage) -> anyhow::Result<()> {
 async fn opt_out(stage: &Stage) -> anyhow::Result<()> {
     Screen::scene("Yuki wants no more messages");
     let message = stage.says(&YUKI, "配信停止").await?;
-    stage.expect(&YUKI, message, Outcome::Canned).await?;
+    stage.sees(&YUKI, message, Outcome::Canned).await?;
     stage.hears(&YUKI, 2).await?;
     let message = stage.says(&YUKI, "注文はどこですか").await?;
     stage
-        .expect(&YUKI, message, Outcome::Suppressed(Suppression::OptedOut))
+        .sees(&YUKI, message, Outcome::Suppressed(Suppression::OptedOut))
         .await?;
     stage.clock.sleep(SILENCE).await;
     stage
