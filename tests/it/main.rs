@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod docs;
 mod evaluation;
 mod gate;
 mod handoff;
