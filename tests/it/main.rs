@@ -12,4 +12,5 @@ mod intake;
 mod layers;
 mod naughty;
 mod path;
+mod store;
 mod world;

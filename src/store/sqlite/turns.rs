@@ -25,19 +25,22 @@ pub(super) fn claim(
     let sql = format!(
         "UPDATE conversation SET node = ?1, attempts = attempts + 1, waiting_since = NULL
          WHERE key IN (SELECT key FROM conversation WHERE node IS NULL AND due_at <= ?2 ORDER BY due_at LIMIT ?3)
-         RETURNING {CONVERSATION}, key, attempts"
+         RETURNING {CONVERSATION}, key, attempts, due_at"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query(params![here.node.0, millis(here.now), limit])?;
-    let held = collect(rows, |row| {
+    let mut held = collect(rows, |row| {
         let conversation = read_conversation(row)?;
         let row_key: i64 = row.get(CONVERSATION_COLUMNS)?;
         let attempts: u32 = row.get(CONVERSATION_COLUMNS + 1)?;
-        Ok((conversation, row_key, attempts))
+        let due_at: i64 = row.get(CONVERSATION_COLUMNS + 2)?;
+        Ok((due_at, row_key, attempts, conversation))
     })?;
+    // What an update returns has no order.
+    held.sort_by_key(|(due_at, row, ..)| (*due_at, *row));
     let items = held
         .into_iter()
-        .map(|(conversation, row, attempts)| claimed(connection, conversation, row, attempts))
+        .map(|(_, row, attempts, conversation)| claimed(connection, conversation, row, attempts))
         .collect::<Result<Vec<_>, _>>()?;
     let next_due = connection
         .prepare_cached(
