@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod crash;
 mod gate;
 mod handoff;
 mod intake;
