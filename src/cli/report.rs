@@ -1,16 +1,22 @@
 //! What goes wrong, shown so that it can be mended: file, line, place, and what to do.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::config::Problems;
 use crate::problem::Problem;
 
+/// What stands around the values in a configuration.
+const FRAME: [char; 9] = ['"', '\'', '[', ']', ',', ' ', '\t', '\r', '\n'];
+
 /// Shows everything wrong with a configuration.
 pub(super) fn configuration(problems: &Problems) {
-    let text = masked(&problems.source.text, &problems.problems);
+    let text = veiled(&problems.source.text, &problems.problems);
+    let source = (problems.source.name.as_str(), text.as_str());
     for problem in &problems.problems {
-        show(problem, Some((&problems.source.name, &text)));
+        show(problem, Some(source));
     }
     count(problems.problems.len());
 }
@@ -34,25 +40,6 @@ pub(super) fn failure(error: &anyhow::Error) {
     anstream::eprintln!("error: {}", causes.join(": "));
 }
 
-/// Gives the text with a star for each letter of a secret that stands in it, so that places stay where they are.
-fn masked(text: &str, problems: &[Problem]) -> String {
-    let secrets: Vec<_> = problems
-        .iter()
-        .filter(|problem| problem.is_secret)
-        .filter_map(|problem| problem.span.clone())
-        .collect();
-    let stars = text.char_indices().flat_map(|(at, letter)| {
-        let hidden = letter != '\n' && secrets.iter().any(|span| span.contains(&at));
-        let (letter, times) = if hidden {
-            ('*', letter.len_utf8())
-        } else {
-            (letter, 1)
-        };
-        std::iter::repeat_n(letter, times)
-    });
-    stars.collect()
-}
-
 fn show(problem: &Problem, source: Option<(&str, &str)>) {
     let title = match problem.key.as_str() {
         "" => problem.message.clone(),
@@ -72,6 +59,53 @@ fn show(problem: &Problem, source: Option<(&str, &str)>) {
     }
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
     anstream::eprintln!("{}\n", renderer.render(&[group]));
+}
+
+/// Hides secrets that stand in a configuration where only references may: what is shown here ends up in logs. Every byte
+/// keeps its place.
+fn veiled(text: &str, problems: &[Problem]) -> String {
+    let told = problems.iter().filter(|problem| problem.is_secret);
+    let mut hidden: Vec<Range<usize>> = told.filter_map(|problem| problem.span.clone()).collect();
+    // Where the file is broken, nobody could tell what is a secret, so the key has to.
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        if let Some((key, value)) = line.split_once('=')
+            && names_secret(key)
+            && !is_reference(value.trim_start_matches(FRAME))
+        {
+            hidden.push(end - value.len()..end);
+        }
+    }
+    let mut veiled = text.to_owned();
+    for range in hidden {
+        if let Some(stars) = text.get(range.clone()).map(veil) {
+            veiled.replace_range(range, &stars);
+        }
+    }
+    veiled
+}
+
+/// Tells whether a key's value is secret: `api_key`, `signing_key`, `secrets`.
+fn names_secret(key: &str) -> bool {
+    let key = key.trim_end().trim_end_matches(['"', '\'']);
+    key.ends_with("key") || key.ends_with("secrets")
+}
+
+fn is_reference(value: &str) -> bool {
+    value.starts_with("env::") || value.starts_with("path::")
+}
+
+fn veil(value: &str) -> String {
+    let star = |letter: char| match FRAME.contains(&letter) {
+        true => letter.to_string(),
+        false => "*".repeat(letter.len_utf8()),
+    };
+    let piece = |piece: &str| match is_reference(piece) {
+        true => piece.to_owned(),
+        false => piece.chars().map(star).collect(),
+    };
+    value.split_inclusive(FRAME).map(piece).collect()
 }
 
 fn count(problems: usize) {

@@ -14,6 +14,8 @@ pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         return Ok(Exit::Problems);
     };
     config.log.start()?;
+    // Before the start, so that a stop during it is a stop and no kill.
+    let mut signals = Signals::listen()?;
     let app = match App::start(&config, Clock::system()).await {
         Ok(app) => app,
         Err(StartError::Prompts(problems)) => {
@@ -23,7 +25,6 @@ pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         Err(error) => return Err(error.into()),
     };
     tracing::info!(address = %app.address(), version = env!("CARGO_PKG_VERSION"), "frontdesk is ready");
-    let mut signals = Signals::listen()?;
     signals.until_stop(&app).await;
     tracing::info!("stopping");
     Ok(if app.stop().await {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, Inbound,
@@ -107,6 +107,7 @@ pub struct Lease {
     conversation: ConversationId,
     row: i64,
     epoch: i64,
+    version: i64,
     up_to: i64,
 }
 
@@ -190,23 +191,58 @@ pub struct Counts {
     pub quarantined: u64,
 }
 
-/// Rings when there may be something to claim. A hint: the workers look now and then all the same.
+/// Ring when there may be something to claim. A hint: the workers look now and then all the same.
 #[derive(Debug, Default)]
 pub struct Wake {
     /// A conversation may have fallen due.
-    pub turns: Notify,
+    pub turns: Bell,
     /// A delivery to Braze may be ready.
-    pub braze: Notify,
+    pub braze: Bell,
     /// A delivery to a desk may be ready.
-    pub desk: Notify,
+    pub desk: Bell,
 }
 
 impl Wake {
     /// Gives the bell of a lane.
-    pub fn lane(&self, lane: Lane) -> &Notify {
+    pub fn lane(&self, lane: Lane) -> &Bell {
         match lane {
             Lane::Braze => &self.braze,
             Lane::Desk => &self.desk,
+        }
+    }
+}
+
+/// A bell that each listener hears once, however often it rang since he last listened.
+#[derive(Debug, Default)]
+pub struct Bell(watch::Sender<()>);
+
+impl Bell {
+    /// Rings for every listener.
+    pub fn ring(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Gives a listener, who has heard nothing yet.
+    pub fn listen(&self) -> Listener {
+        Listener(self.0.subscribe())
+    }
+}
+
+/// One who waits for a bell.
+#[derive(Debug)]
+pub struct Listener(watch::Receiver<()>);
+
+impl Listener {
+    /// Forgets what rang so far: whoever looks now sees what it was about.
+    pub fn enrol(&mut self) {
+        self.0.mark_unchanged();
+    }
+
+    /// Waits until the bell has rung since the last look.
+    pub async fn heard(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The store is gone, and nothing will ring any more.
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -14,8 +14,9 @@ const DESK_CONCURRENCY: usize = 4;
 pub(super) async fn run(shared: Shared, route: Route) {
     let slots = Arc::new(Semaphore::new(route.concurrency()));
     let (lane, assistants) = (route.lane(), route.assistants());
+    let mut bell = shared.store.wake().lane(lane).listen();
     while let Some(limit) = shared.room(&slots).await {
-        let bell = shared.store.wake().lane(lane);
+        bell.enrol();
         let batch = match shared
             .store
             .claim_deliveries(lane, &assistants, limit)
@@ -39,7 +40,7 @@ pub(super) async fn run(shared: Shared, route: Route) {
                 drop(slot);
             }));
         }
-        if all_taken && !shared.rest(bell, batch.next_due).await {
+        if all_taken && !shared.rest(&mut bell, batch.next_due).await {
             return;
         }
     }

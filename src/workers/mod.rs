@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::braze::{Campaign, Workspace};
 use crate::clock::{Clock, later};
@@ -21,7 +21,7 @@ use crate::domain::{DeliveryId, OnUnknown};
 use crate::handoff::Desk;
 use crate::memory::Memory;
 use crate::shutdown::Shutdown;
-use crate::store::{Store, StoreError};
+use crate::store::{Listener, Store, StoreError};
 use crate::turn::Assistant;
 
 pub use turns::TurnsConfig;
@@ -107,13 +107,13 @@ impl Shared {
     }
 
     /// Sleeps until there may be work again. `false` when the stop has begun.
-    async fn rest(&self, bell: &Notify, next_due: Option<Timestamp>) -> bool {
+    async fn rest(&self, bell: &mut Listener, next_due: Option<Timestamp>) -> bool {
         let look = later(self.clock.now(), POLL);
         let until = next_due.map_or(look, |due| due.min(look));
         tokio::select! {
             biased;
             () = self.shutdown.stopping() => false,
-            () = bell.notified() => true,
+            () = bell.heard() => true,
             () = self.clock.sleep_until(until) => true,
         }
     }

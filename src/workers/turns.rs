@@ -44,8 +44,9 @@ impl TurnsConfig {
 /// Runs until the stop: what is under way then is finished, nothing new is claimed.
 pub(super) async fn run(shared: Shared, config: TurnsConfig) {
     let slots = Arc::new(Semaphore::new(config.in_flight));
+    let mut bell = shared.store.wake().turns.listen();
     while let Some(room) = shared.room(&slots).await {
-        let bell = &shared.store.wake().turns;
+        bell.enrol();
         let limit = room.min(CLAIM_AT_ONCE);
         let batch = match shared.store.claim(limit).await {
             Ok(batch) => batch,
@@ -66,7 +67,7 @@ pub(super) async fn run(shared: Shared, config: TurnsConfig) {
                 drop(slot);
             }));
         }
-        if all_taken && !shared.rest(bell, batch.next_due).await {
+        if all_taken && !shared.rest(&mut bell, batch.next_due).await {
             return;
         }
     }
@@ -127,12 +128,9 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
         messages = claimed.waiting.len(),
         "turn settled"
     );
-    // Another writer's step in between means that the window is not what the store holds.
-    if version == claimed.conversation.version + 1 {
-        let conversation = claimed.conversation.clone();
-        let window = turn.window(claimed, &shared.clock);
-        shared.memory.remember(&conversation, version, window).await;
-    }
+    let conversation = claimed.conversation.clone();
+    let window = turn.window(claimed, &shared.clock);
+    shared.memory.remember(&conversation, version, window).await;
 }
 
 async fn settle(

@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod crash;
 mod docs;
 mod evaluation;
 mod gate;
@@ -17,4 +18,5 @@ mod naughty;
 mod path;
 mod prompts;
 mod silence;
+mod store;
 mod world;

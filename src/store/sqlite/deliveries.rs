@@ -271,8 +271,15 @@ fn finish(
     Ok(())
 }
 
-/// Takes back words that never left: the messages get another outcome, and the history forgets the words.
+/// Takes back words that never left: the messages get another outcome, and the history forgets the words. Words of which
+/// an earlier attempt may have arrived cannot be taken back.
 fn unsay(connection: &Connection, key: i64, outcome: Outcome) -> Result<(), StoreError> {
+    let doubted: bool = connection
+        .prepare_cached("SELECT possible_duplicate FROM delivery WHERE key = ?")?
+        .query_row([key], |row| row.get(0))?;
+    if doubted {
+        return set_outcome(connection, key, Outcome::Failed(Failure::DeliveryUnknown));
+    }
     set_outcome(connection, key, outcome)?;
     let forgotten = connection
         .prepare_cached(

@@ -51,21 +51,22 @@ impl Default for SqliteConfig {
     }
 }
 
-/// The store in one SQLite file.
+/// The store in one SQLite file. The order of the fields is the order in which they close: the last connection moves the
+/// log into the file, which only the writer can, and the lock is let go when nobody works on the file any more.
 #[derive(Debug)]
 pub struct Sqlite {
+    readers: Readers,
     writer: Writer,
-    readers: Arc<Readers>,
     clock: Clock,
     node: NodeId,
     wake: Wake,
     _lock: open::Lock,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Readers {
-    free: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    free: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
 }
 
 impl Sqlite {
@@ -81,11 +82,11 @@ impl Sqlite {
         let readers = (0..READERS).map(|_| open::open_reader(path));
         let readers = readers.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
+            readers: Readers {
+                permits: Arc::new(Semaphore::new(readers.len())),
+                free: Arc::new(Mutex::new(readers)),
+            },
             writer: Writer::start(connection).map_err(io)?,
-            readers: Arc::new(Readers {
-                permits: Semaphore::new(readers.len()),
-                free: Mutex::new(readers),
-            }),
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
@@ -115,18 +116,18 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let readers = Arc::clone(&self.readers);
-        let _permit = self
-            .readers
-            .permits
-            .acquire()
+        let Readers { free, permits } = self.readers.clone();
+        let permit = permits
+            .acquire_owned()
             .await
             .map_err(|_| StoreError::Closed)?;
         tokio::task::spawn_blocking(move || {
-            let free = || readers.free.lock().unwrap_or_else(PoisonError::into_inner);
+            let free = || free.lock().unwrap_or_else(PoisonError::into_inner);
             let connection = free().pop().ok_or(StoreError::Busy)?;
             let result = work(&connection);
             free().push(connection);
+            // Held until the connection is back: the caller may be gone long before.
+            drop(permit);
             result
         })
         .await
@@ -157,7 +158,7 @@ impl Store for Sqlite {
         let clock = self.clock.clone();
         let work = move |connection: &Connection| intake::accept(connection, clock.now(), &message);
         let accepted = self.writer.try_write(work).await?;
-        self.wake.turns.notify_one();
+        self.wake.turns.ring();
         Ok(accepted)
     }
 
@@ -187,9 +188,9 @@ impl Store for Sqlite {
         let settled = self
             .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
             .await?;
-        self.wake.braze.notify_one();
-        self.wake.desk.notify_one();
-        self.wake.turns.notify_one();
+        self.wake.braze.ring();
+        self.wake.desk.ring();
+        self.wake.turns.ring();
         Ok(settled)
     }
 
@@ -218,8 +219,8 @@ impl Store for Sqlite {
             .await?;
         if matches!(clearance, Clearance::Dropped(_)) {
             // What stood behind it may go now.
-            self.wake.braze.notify_one();
-            self.wake.desk.notify_one();
+            self.wake.braze.ring();
+            self.wake.desk.ring();
         }
         Ok(clearance)
     }
@@ -234,7 +235,7 @@ impl Store for Sqlite {
         };
         let lane = self.write(work).await?;
         if let Some(lane) = lane {
-            self.wake.lane(lane).notify_one();
+            self.wake.lane(lane).ring();
         }
         Ok(())
     }
@@ -253,8 +254,8 @@ impl Store for Sqlite {
         let ended = self
             .write(move |connection, here| handoffs::end(connection, here, &end))
             .await?;
-        self.wake.desk.notify_one();
-        self.wake.turns.notify_one();
+        self.wake.desk.ring();
+        self.wake.turns.ring();
         Ok(ended)
     }
 

@@ -132,7 +132,9 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError>
     let application = pragma("application_id").map_err(database)?;
     let version = pragma("user_version").map_err(database)?;
     let found = usize::try_from(version).unwrap_or(usize::MAX);
-    if application != APPLICATION_ID && (application != 0 || found != 0) {
+    // Most programs mark nothing, so a file without marks is new only if there is nothing in it.
+    let is_new = application == 0 && found == 0 && is_empty(connection).map_err(database)?;
+    if application != APPLICATION_ID && !is_new {
         return Err(OpenError::Foreign {
             path: path.to_owned(),
         });
@@ -145,6 +147,14 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError>
         });
     }
     Ok(())
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)",
+        (),
+        |row| row.get(0),
+    )
 }
 
 /// WAL with a full sync: what was committed survives a power cut. Deleted text is overwritten on disk.

@@ -27,6 +27,7 @@ CREATE TABLE conversation (
 ) STRICT;
 
 CREATE INDEX conversation_due ON conversation (due_at) WHERE due_at IS NOT NULL AND node IS NULL;
+CREATE INDEX conversation_suspect ON conversation (due_at) WHERE attempts >= 2 AND due_at IS NOT NULL;
 CREATE INDEX conversation_held ON conversation (node) WHERE node IS NOT NULL;
 CREATE INDEX conversation_returns ON conversation (returns_at) WHERE returns_at IS NOT NULL;
 

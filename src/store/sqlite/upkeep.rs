@@ -29,7 +29,8 @@ pub(super) fn recover(
     let now = millis(here.now);
     let claims = connection
         .prepare_cached(
-            "UPDATE conversation SET node = NULL, due_at = ?1, waiting_since = coalesce(waiting_since, ?1)
+            "UPDATE conversation SET node = NULL, due_at = coalesce(due_at, ?1),
+                 waiting_since = coalesce(waiting_since, ?1)
              WHERE node IS NOT NULL AND node <> ?2",
         )?
         .execute(params![now, here.node.0])?;

@@ -1,5 +1,7 @@
 //! The one thread that writes: whatever waits goes into one commit, and each caller hears of it afterwards.
 
+use std::thread::JoinHandle;
+
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,10 +13,12 @@ const QUEUE: usize = 2_048;
 /// Writes that share one commit. More would make the first of them wait for no gain: at 256 the sync is spread thin.
 const GROUP: usize = 256;
 
-/// Hands writes to the thread.
-#[derive(Clone, Debug)]
+/// Hands writes to the thread. Dropping it waits until what was handed over is on disk and the file is closed: whoever
+/// opens the file next must not meet a writer that is still at work.
+#[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// One write: run inside the transaction, answered after the commit.
@@ -49,13 +53,16 @@ where
 }
 
 impl Writer {
-    /// Starts the thread. It ends when the last handle is dropped and the queue is empty.
+    /// Starts the thread. It ends when the handle is dropped and the queue is empty.
     pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || run(&connection, jobs))?;
-        Ok(Self { queue })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
     }
 
     /// Runs `work` in a transaction of its own, however full the queue is.
@@ -63,7 +70,8 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let slot = self.queue.reserve().await.map_err(|_| StoreError::Closed)?;
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        let slot = queue.reserve().await.map_err(|_| StoreError::Closed)?;
         submit(slot, work).await
     }
 
@@ -72,11 +80,22 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let slot = self.queue.try_reserve().map_err(|error| match error {
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        let slot = queue.try_reserve().map_err(|error| match error {
             mpsc::error::TrySendError::Full(()) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(()) => StoreError::Closed,
         })?;
         submit(slot, work).await
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has closed the file as well.
+            drop(thread.join());
+        }
     }
 }
 
