@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::{Ended, HandoffEnd, StoreError};
 use super::Here;
 use super::rows::{CONVERSATION, collect, millis, read_conversation};
-use super::{deliveries, turns};
+use super::{deliveries, history};
 use crate::domain::{Conversation, Handoff};
 
 /// Records that people are asked to take over.
@@ -67,14 +67,19 @@ pub(super) fn end(
     }
     let (version, epoch) = (version + 1, epoch + 1);
     let said = std::slice::from_ref(&end.note);
-    turns::say(connection, here.now, row, last_seq, version, said)?;
+    history::say(connection, here.now, row, last_seq, version, said)?;
     connection
         .prepare_cached(
             "UPDATE conversation SET owner = 'assistant', handoff = NULL, returns_at = NULL,
                  epoch = ?, version = ?, last_seq = ?
              WHERE key = ?",
         )?
-        .execute(params![epoch, version, last_seq + turns::count(said), row])?;
+        .execute(params![
+            epoch,
+            version,
+            last_seq + history::count(said),
+            row
+        ])?;
     connection
         .prepare_cached(
             "UPDATE handoff SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL",

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod handoffs;
+mod history;
 mod intake;
 mod open;
 mod rows;
@@ -179,7 +180,7 @@ impl Store for Sqlite {
         conversation: ConversationId,
         limit: u32,
     ) -> Result<History, StoreError> {
-        self.read(move |connection| turns::history(connection, conversation, limit))
+        self.read(move |connection| history::last(connection, conversation, limit))
             .await
     }
 

@@ -3,17 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{Batch, Claimed, History, Lease, Settled, StoreError};
+use super::super::{Batch, Claimed, Lease, Settled, StoreError};
 use super::Here;
 use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, read_conversation, read_message,
     time,
 };
-use super::{deliveries, handoffs};
-use crate::domain::{Conversation, ConversationId, Ownership, Said, Settlement, new_id};
-
-/// Messages read beyond the limit, since those of one turn may stand a little apart in the order of arrival.
-const ORDER_MARGIN: u32 = 16;
+use super::{deliveries, handoffs, history};
+use crate::domain::{Conversation, Ownership, Settlement};
 
 /// Claims of a conversation that ended in a crash before it is under suspicion: the next may be its last.
 const SUSPECT: u32 = 2;
@@ -90,46 +87,6 @@ fn claimed(
     })
 }
 
-/// Gives the last messages that have been dealt with: turn by turn, within a turn as they came.
-pub(super) fn history(
-    connection: &Connection,
-    conversation: ConversationId,
-    limit: u32,
-) -> Result<History, StoreError> {
-    // One read transaction, so that the version and the messages are of the same moment.
-    let transaction = connection.unchecked_transaction()?;
-    let found = transaction
-        .prepare_cached("SELECT key, version FROM conversation WHERE id = ?")?
-        .query_row([conversation.0], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let Some((row, version)) = found else {
-        return Ok(History {
-            messages: Vec::new(),
-            version: 0,
-        });
-    };
-    let sql = format!(
-        "SELECT {MESSAGE}, turn FROM message WHERE conversation = ? AND turn IS NOT NULL ORDER BY seq DESC LIMIT ?"
-    );
-    let mut messages = collect(
-        transaction
-            .prepare_cached(&sql)?
-            .query(params![row, limit + ORDER_MARGIN])?,
-        |row| Ok((row.get::<_, i64>(6)?, read_message(row)?)),
-    )?;
-    messages.sort_by_key(|(turn, message)| (*turn, message.seq));
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let surplus = messages.len().saturating_sub(limit);
-    let messages = messages
-        .into_iter()
-        .skip(surplus)
-        .map(|(_, message)| message)
-        .collect();
-    Ok(History { messages, version })
-}
-
 /// Applies a settlement in whole, unless the ground shifted since the claim.
 pub(super) fn settle(
     connection: &Connection,
@@ -158,7 +115,7 @@ pub(super) fn settle(
     }
     let version = version + 1;
     record_outcome(connection, lease, settlement, version)?;
-    say(
+    history::say(
         connection,
         here.now,
         lease.row,
@@ -179,7 +136,7 @@ pub(super) fn settle(
         )?
         .execute(params![
             version,
-            last_seq + count(&settlement.said),
+            last_seq + history::count(&settlement.said),
             settlement.language.map(|language| language.to_string()),
             lease.row,
         ])?;
@@ -201,37 +158,6 @@ pub(super) fn give_back(
         )?
         .execute(params![millis(at), lease.row, here.node.0])?;
     Ok(())
-}
-
-/// Adds what was said to the history, after `last_seq`.
-pub(super) fn say(
-    connection: &Connection,
-    now: Timestamp,
-    conversation: i64,
-    last_seq: i64,
-    version: i64,
-    said: &[Said],
-) -> Result<(), StoreError> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO message (conversation, seq, id, author, text, at, turn) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    for (seq, said) in (last_seq + 1..).zip(said) {
-        insert.execute(params![
-            conversation,
-            seq,
-            new_id(now),
-            said.author.as_str(),
-            said.text.0,
-            millis(now),
-            version,
-        ])?;
-    }
-    Ok(())
-}
-
-/// Counts what was said, as a step of the sequence.
-pub(super) fn count(said: &[Said]) -> i64 {
-    i64::try_from(said.len()).unwrap_or(i64::MAX)
 }
 
 fn record_outcome(
