@@ -151,8 +151,9 @@ pub mod telemetry;
 pub mod http_client;
 pub mod shutdown;
 
+pub mod redact;
+pub mod retry;
+
 pub mod clock;
 pub mod duration;
 pub mod problem;
-pub mod redact;
-pub mod retry;

@@ -22,6 +22,10 @@ const MESSAGE_BYTES: usize = 160;
 /// Letters of a token, for an estimate that is on the safe side: 3 in European languages.
 const LETTERS_PER_TOKEN: usize = 3;
 
+/// How long a message may be remembered: a minute is less than a question takes, a month more than anybody means.
+const TTLS: std::ops::RangeInclusive<Duration> =
+    Duration::from_mins(1)..=Duration::from_hours(30 * 24);
+
 /// What the model is reminded of: `[memory]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,8 +59,8 @@ impl MemoryConfig {
         if self.messages > 200 {
             problems.push(Problem::new("messages", "expected 0 to 200"));
         }
-        if self.ttl.is_zero() {
-            problems.push(Problem::new("ttl", "nothing would be remembered").help("such as `24h`"));
+        if !TTLS.contains(&self.ttl) {
+            problems.push(Problem::new("ttl", "expected 1 min to 30 days").help("such as `24h`"));
         }
         problems
     }

@@ -9,6 +9,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::problem::Problem;
+
+/// Letters of a secret that others show us; fewer could be guessed.
+const SECRET_CHARS: usize = 24;
+
 /// A customer's words, name, number or id: usable as what it is, printed as nothing.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Private<T>(pub T);
@@ -78,6 +83,15 @@ impl Secret {
     /// Gives the value; empty where it was never filled in.
     pub fn expose(&self) -> &str {
         self.value.expose_secret()
+    }
+
+    /// Finds what is wrong with a secret that others show us, under this key. One that was never found is told as such.
+    pub fn check(&self, key: &str) -> Option<Problem> {
+        let chars = self.expose().chars().count();
+        (1..SECRET_CHARS).contains(&chars).then(|| {
+            Problem::new(key, format!("is shorter than {SECRET_CHARS} characters"))
+                .help("make one with `openssl rand -base64 32`")
+        })
     }
 
     /// Compares with what a caller sent, in a time that tells nothing of how much of it was right.

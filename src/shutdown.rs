@@ -53,6 +53,12 @@ impl Shutdown {
         self.soft.cancel();
     }
 
+    /// Starts the stop because something is broken that only a new start can mend.
+    pub fn crash(&self) {
+        self.crashed.cancel();
+        self.soft.cancel();
+    }
+
     /// Waits until the stop has started.
     pub async fn stopping(&self) {
         self.soft.cancelled().await;
@@ -96,8 +102,7 @@ impl Drop for Guard {
         if let Some(shutdown) = self.0.take()
             && std::thread::panicking()
         {
-            shutdown.crashed.cancel();
-            shutdown.stop();
+            shutdown.crash();
         }
     }
 }

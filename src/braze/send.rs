@@ -34,6 +34,10 @@ const RESEND_AFTER: Duration = Duration::from_secs(10);
 /// What is read of an answer. Braze's are a few hundred bytes.
 const ANSWER_BYTES: usize = 64 * 1_024;
 
+/// How long a request may be given: less would call slow connections doubtful, more would outlive a stop.
+const TIMEOUTS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(5)..=Duration::from_secs(90);
+
 /// One Braze workspace: `[workspaces.NAME]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +55,7 @@ pub struct WorkspaceConfig {
     /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
     #[serde(default = "default_concurrency")]
     pub concurrency: NonZeroU32,
-    /// How long one request may take. Default 20 s.
+    /// How long one request may take, 5 s to 90 s. Default 20 s.
     #[serde(default = "default_timeout", with = "crate::duration")]
     pub timeout: Duration,
 }
@@ -94,6 +98,9 @@ impl WorkspaceConfig {
                     format!("expected 1 to {most}, found {value}"),
                 ));
             }
+        }
+        if !TIMEOUTS.contains(&self.timeout) {
+            problems.push(Problem::new("timeout", "expected 5 s to 90 s"));
         }
         problems
     }
@@ -242,10 +249,15 @@ impl Workspace {
                     status,
                     "Braze refused the API key: check the key, its permission campaigns.trigger.send and the endpoint's region"
                 );
-                Attempted::Retry { at, error }
+                Attempted::Retry {
+                    at,
+                    counts: false,
+                    error,
+                }
             }
             429 => Attempted::Retry {
                 at: self.gate.shut_until().unwrap_or(now),
+                counts: false,
                 error,
             },
             408 | 500..=599 => retry_or_dead(delivery, now, error),
@@ -258,6 +270,7 @@ fn retry_or_dead(delivery: &Delivery, now: Timestamp, error: String) -> Attempte
     match RETRIES.after(delivery.attempts + 1, delivery.id.0) {
         Some(wait) => Attempted::Retry {
             at: later(now, wait),
+            counts: true,
             error,
         },
         None => Attempted::Dead { error },

@@ -27,11 +27,13 @@ pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
     tracing::info!(address = %app.address(), version = env!("CARGO_PKG_VERSION"), "frontdesk is ready");
     signals.until_stop(&app).await;
     tracing::info!("stopping");
-    Ok(if app.stop().await {
-        Exit::Fine
-    } else {
-        Exit::Crashed
-    })
+    tokio::select! {
+        ended_well = app.stop() => Ok(if ended_well { Exit::Fine } else { Exit::Crashed }),
+        () = signals.stop_again() => {
+            tracing::warn!("stopped at once; the store knows what was under way");
+            Ok(Exit::Failed)
+        }
+    }
 }
 
 struct Signals {
@@ -47,6 +49,13 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
         })
+    }
+
+    async fn stop_again(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 
     async fn until_stop(&mut self, app: &App) {

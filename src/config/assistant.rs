@@ -11,9 +11,6 @@ use crate::domain::{Language, OnUnknown};
 use crate::problem::Problem;
 use crate::redact::Secret;
 
-/// Letters of a secret that Braze shows; fewer could be guessed.
-const SECRET_CHARS: usize = 24;
-
 /// One assistant.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,16 +75,7 @@ impl AssistantConfig {
             ));
         }
         for (index, secret) in self.secrets.iter().enumerate() {
-            // One that could not be found is told as such.
-            if (1..SECRET_CHARS).contains(&secret.expose().chars().count()) {
-                problems.push(
-                    Problem::new(
-                        format!("secrets[{index}]"),
-                        format!("is shorter than {SECRET_CHARS} characters"),
-                    )
-                    .help("make one with `openssl rand -base64 32`"),
-                );
-            }
+            problems.extend(secret.check(&format!("secrets[{index}]")));
         }
         if self.campaign_id.trim().is_empty() {
             problems.push(

@@ -93,6 +93,8 @@ pub struct Problems {
     pub source: Source,
     /// What is wrong, in the order of the file where the place is known.
     pub problems: Vec<Problem>,
+    /// What took shape all the same, for looking further into it.
+    pub config: Option<Box<Config>>,
 }
 
 impl Source {
@@ -137,16 +139,25 @@ impl Config {
             config
         });
         for problem in &mut problems {
-            problem.span = problem
-                .span
-                .clone()
-                .or_else(|| read.places.span(&problem.key));
+            let place = problem.span.clone();
+            let place = place.or_else(|| read.places.span(&problem.key));
+            let is_override = place
+                .as_ref()
+                .is_some_and(|place| place.start > source.text.len());
+            if is_override {
+                problem.help = Some("an environment variable sets it".to_owned());
+            }
+            problem.span = place.filter(|_| !is_override);
         }
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
         problems.dedup();
         match config {
             Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(Problems { source, problems }),
+            config => Err(Problems {
+                source,
+                problems,
+                config: config.map(Box::new),
+            }),
         }
     }
 

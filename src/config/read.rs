@@ -91,7 +91,7 @@ impl Places {
 /// Reads a text. What has the wrong shape is reported and left out, until the rest takes shape.
 pub(super) fn read(text: &str, environment: &Environment) -> (Read, Vec<Problem>) {
     let (mut root, errors) = DeTable::parse_recoverable(text);
-    let mut problems: Vec<Problem> = errors.iter().map(mistake).collect();
+    let mut problems: Vec<Problem> = errors.iter().map(|error| mistake("", error)).collect();
     if !problems.is_empty() {
         return (
             Read {
@@ -102,8 +102,10 @@ pub(super) fn read(text: &str, environment: &Environment) -> (Read, Vec<Problem>
             problems,
         );
     }
-    for (path, value) in environment.overrides() {
-        set(root.get_mut(), &path, value);
+    // Each has a place of its own, beyond the text, by which a mistake in it is found again.
+    for (index, (path, value)) in environment.overrides().enumerate() {
+        let place = text.len() + 2 * index + 1;
+        set(root.get_mut(), &path, value, &(place..place + 1));
     }
     let mut places = Places::default();
     note(root.get_ref(), "", &mut places.0);
@@ -116,10 +118,7 @@ pub(super) fn read(text: &str, environment: &Environment) -> (Read, Vec<Problem>
                     .and_then(|span| leave_out(root.get_mut(), "", &span));
                 let key = left_out.clone().unwrap_or_default();
                 if !follows(&key, error.message(), &problems) {
-                    problems.push(Problem {
-                        key,
-                        ..mistake(&error)
-                    });
+                    problems.push(mistake(&key, &error));
                 }
                 if left_out.is_none() || problems.len() == MISTAKES {
                     break None;
@@ -145,11 +144,24 @@ fn follows(table: &str, message: &str, told: &[Problem]) -> bool {
     field.is_some_and(|field| told.iter().any(|problem| problem.key == join(table, field)))
 }
 
-fn mistake(error: &toml::de::Error) -> Problem {
+fn mistake(key: &str, error: &toml::de::Error) -> Problem {
+    let literal = LiteralSecret.to_string();
+    // Of another shape, the value would stand in the message itself.
+    let is_secret =
+        error.message() == literal || names_secret(key) && error.message().starts_with("invalid");
+    let message = match is_secret {
+        true => literal,
+        false => error.message().replace('\n', "; "),
+    };
     Problem {
-        is_secret: error.message() == LiteralSecret.to_string(),
-        ..Problem::new("", error.message().replace('\n', "; ")).at(error.span())
+        is_secret,
+        ..Problem::new(key, message).at(error.span())
     }
+}
+
+fn names_secret(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or_default();
+    name.ends_with("key") || name.ends_with("secrets")
 }
 
 /// Writes down where keys stand: a value's own place, a table's key.
@@ -197,15 +209,15 @@ fn leave_out(table: &mut DeTable<'_>, prefix: &str, span: &Range<usize>) -> Opti
 }
 
 /// Puts a value where an environment variable says; it is read as TOML where it can be, else as text.
-fn set<'i>(table: &mut DeTable<'i>, path: &[String], value: &'i str) {
+fn set<'i>(table: &mut DeTable<'i>, path: &[String], value: &'i str, place: &Range<usize>) {
     let Some((first, rest)) = path.split_first() else {
         return;
     };
-    let key = Spanned::new(0..0, first.clone().into());
+    let key = Spanned::new(place.clone(), first.clone().into());
     if rest.is_empty() {
         let parsed = DeValue::parse(value).map(Spanned::into_inner);
         let value = parsed.unwrap_or_else(|_| DeValue::String(value.into()));
-        table.insert(key, Spanned::new(0..0, value));
+        table.insert(key, Spanned::new(place.clone(), value));
         return;
     }
     if !table
@@ -214,11 +226,11 @@ fn set<'i>(table: &mut DeTable<'i>, path: &[String], value: &'i str) {
     {
         table.insert(
             key.clone(),
-            Spanned::new(0..0, DeValue::Table(DeTable::new())),
+            Spanned::new(place.clone(), DeValue::Table(DeTable::new())),
         );
     }
     if let Some(DeValue::Table(inner)) = table.get_mut(&key).map(Spanned::get_mut) {
-        set(inner, rest, value);
+        set(inner, rest, value, place);
     }
 }
 

@@ -128,6 +128,42 @@ fn the_environment_overrides_any_key() {
 }
 
 #[test]
+fn a_wrong_override_is_told_of_the_key_that_it_sets() {
+    let mut variables = environment();
+    let more = Environment::of([
+        ("FRONTDESK__SERVER__LISTEN", "127.0.0.1:9"),
+        ("FRONTDESK__WORKSPACES__MAIN__RATE", "fast"),
+    ]);
+    variables.0.extend(more.0);
+    let Err(Problems { problems, .. }) = load(GOOD, &variables) else {
+        panic!("a rate is a number")
+    };
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].key, "workspaces.main.rate");
+    assert!(problems[0].span.is_none() && problems[0].help.is_some());
+}
+
+#[test]
+fn a_secret_of_the_wrong_shape_is_not_repeated() {
+    for line in [
+        "secrets = \"sesame-123\"",
+        "secrets = [123456789]",
+        "secrets = 123456789",
+    ] {
+        let text = GOOD.replace("secrets = [\"env::INBOUND\"]", line);
+        let Err(Problems { problems, .. }) = load(&text, &environment()) else {
+            panic!("{line} is no list of references")
+        };
+        let said = format!("{problems:?}");
+        assert!(
+            !said.contains("sesame") && !said.contains("123456789"),
+            "{said}"
+        );
+        assert!(problems.iter().any(|problem| problem.is_secret), "{said}");
+    }
+}
+
+#[test]
 fn the_shipped_sample_wants_nothing_but_its_secrets_and_the_campaign() {
     let variables = Environment::of([
         ("BRAZE_API_KEY", "k"),

@@ -84,8 +84,10 @@ pub struct Delivery {
     pub conversation: Conversation,
     /// What it carries.
     pub payload: Payload,
-    /// How often it was tried before.
+    /// How many attempts failed that count against it.
     pub attempts: u32,
+    /// When it is no longer worth sending.
+    pub expires_at: Timestamp,
     /// When it was stored.
     pub created_at: Timestamp,
     /// Whether an earlier attempt may have arrived.
@@ -112,6 +114,8 @@ pub enum Attempted {
     Retry {
         /// When.
         at: Timestamp,
+        /// Whether the attempt counts against it: not where it was never its turn, or anybody's.
+        counts: bool,
         /// What the other side said.
         error: String,
     },

@@ -1,5 +1,6 @@
 //! Where people work: `[desks.NAME]`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,6 +10,15 @@ use crate::domain::Language;
 use crate::http_client;
 use crate::problem::Problem;
 use crate::redact::Secret;
+
+/// How long people may be silent: a minute is a mistake already, and a month is no conversation any more.
+const IDLE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
+
+/// How long a request may be given.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
+
+/// How long a customer may wait for the notice while the model sums up.
+const SUMMARY_AT_MOST: Duration = Duration::from_mins(1);
 
 /// One desk: any help desk behind a webhook.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,10 +76,17 @@ impl DeskConfig {
                 "expected one secret, or two while one is replaced",
             ));
         }
-        if self.idle.is_zero() {
-            problems.push(
-                Problem::new("idle", "a conversation would go back at once").help("such as `12h`"),
-            );
+        for (index, secret) in self.secrets.iter().enumerate() {
+            problems.extend(secret.check(&format!("secrets[{index}]")));
+        }
+        if !IDLE.contains(&self.idle) {
+            problems.push(Problem::new("idle", "expected 1 min to 30 days").help("such as `12h`"));
+        }
+        if !TIMEOUTS.contains(&self.timeout) {
+            problems.push(Problem::new("timeout", "expected 1 s to 60 s"));
+        }
+        if self.summary_within > SUMMARY_AT_MOST {
+            problems.push(Problem::new("summary_within", "expected 0 s to 60 s"));
         }
         if let Err(error) = self.language.parse::<Language>() {
             problems.push(Problem::new("language", error.to_string()));

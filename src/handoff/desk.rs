@@ -11,17 +11,16 @@ use crate::http_client::{self, BuildError, Options};
 use crate::redact::{Private, Secret};
 use crate::retry::Schedule;
 
-/// The waits between attempts: about 28 hours in all, so that a desk may be down for a night and a morning.
+/// The waits between the first attempts, for a desk that is away for a moment.
 const RETRIES: Schedule = Schedule(&[
     Duration::from_secs(5),
     Duration::from_secs(30),
+    Duration::from_mins(2),
     Duration::from_mins(5),
-    Duration::from_mins(30),
-    Duration::from_hours(2),
-    Duration::from_hours(5),
-    Duration::from_hours(10),
-    Duration::from_hours(10),
 ]);
+
+/// The wait between all further attempts: a desk that was down for a night hears within a quarter of an hour.
+const FURTHER: Duration = Duration::from_mins(15);
 
 /// How long a `Retry-After` can make us wait; a desk that asks for more is asked again all the same.
 const WAIT_AT_MOST: Duration = Duration::from_hours(1);
@@ -77,37 +76,39 @@ impl Desk {
             .post(&self.url)
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &id)
+            .header("idempotency-key", &id)
             .header("webhook-timestamp", now.as_second().to_string())
             .header("webhook-signature", self.key.sign(&id, now, body))
             .body(body.0.clone());
-        let attempt = delivery.attempts + 1;
-        let wait = RETRIES.after(attempt, delivery.id.0);
-        let (error, asked) = match self.clock.timeout(self.timeout, request.send()).await {
-            Ok(Ok(response)) if response.status().is_success() => return Attempted::Sent,
+        let wait = RETRIES
+            .after(delivery.attempts + 1, delivery.id.0)
+            .unwrap_or(FURTHER);
+        let retry = |wait, error: String| Attempted::Retry {
+            at: later(self.clock.now(), wait),
+            counts: true,
+            error,
+        };
+        match self.clock.timeout(self.timeout, request.send()).await {
+            Ok(Ok(response)) if response.status().is_success() => Attempted::Sent,
             Ok(Ok(response)) => {
-                let asked = http_client::retry_after(response.headers(), now);
-                (
-                    format!("the desk answered {}", response.status().as_u16()),
-                    asked,
-                )
+                let asked = http_client::retry_after(response.headers(), now).unwrap_or_default();
+                let error = format!("the desk answered {}", response.status().as_u16());
+                retry(asked.min(WAIT_AT_MOST).max(wait), error)
+            }
+            Ok(Err(error)) if error.is_connect() => {
+                retry(wait, "could not connect to the desk".to_owned())
             }
             // The desk knows a second copy by its id, so doubt is no reason to hold back.
-            Ok(Err(error)) if error.is_connect() => {
-                ("could not connect to the desk".to_owned(), None)
-            }
-            Ok(Err(_)) => ("the connection to the desk broke".to_owned(), None),
-            Err(Elapsed) => ("the desk did not answer in time".to_owned(), None),
-        };
-        match wait {
-            None => Attempted::Dead { error },
-            Some(wait) => {
-                let wait = asked.map_or(wait, |asked| asked.min(WAIT_AT_MOST).max(wait));
-                Attempted::Unknown {
-                    policy: OnUnknown::ResendOnce,
-                    at: later(self.clock.now(), wait),
-                    error,
-                }
-            }
+            Ok(Err(_)) => self.doubt(wait, "the connection to the desk broke"),
+            Err(Elapsed) => self.doubt(wait, "the desk did not answer in time"),
+        }
+    }
+
+    fn doubt(&self, wait: Duration, error: &str) -> Attempted {
+        Attempted::Unknown {
+            policy: OnUnknown::ResendOnce,
+            at: later(self.clock.now(), wait),
+            error: error.to_owned(),
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::store::HandoffEnd;
 /// The version of the payload: it changes when a field changes its meaning, not when one is added.
 const VERSION: u32 = 1;
 
-/// How long an event is worth sending: the time that its attempts span.
-const KEEP_TRYING: Duration = Duration::from_hours(28);
+/// How long an event is tried for: a desk may be down for a weekend's night and day. What it never took is kept as dead.
+const KEEP_TRYING: Duration = Duration::from_hours(48);
 
 /// Messages of the transcript; more would hide the last ones, which matter most to who takes over.
 pub const TRANSCRIPT_MESSAGES: usize = 50;
@@ -109,6 +109,7 @@ pub fn end(
     };
     HandoffEnd {
         conversation: conversation.id,
+        handoff: conversation.handoff,
         reason,
         note: Said {
             author: Author::System,
@@ -120,7 +121,7 @@ pub fn end(
 
 /// Makes `handoff.ended`.
 fn ended(now: Timestamp, conversation: &Conversation, reason: EndReason) -> NewDelivery {
-    let body = json!({ "reason": reason.as_str() });
+    let body = json!({ "reason": { "code": reason.as_str() } });
     event(
         "handoff.ended",
         now,
@@ -154,6 +155,7 @@ fn event(
         "id": id.0,
         "occurred_at": now,
         "handoff_id": handoff.map(|id| id.0),
+        "test": false,
         "conversation": {
             "id": conversation.id.0,
             "external_id": conversation.customer.external_id().map(|id| &id.0),

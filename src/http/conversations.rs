@@ -1,6 +1,7 @@
 //! What a desk may do with a conversation.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
@@ -15,9 +16,10 @@ use crate::store::Ended;
 /// Gives the conversation back to the assistant.
 pub(super) async fn release(
     State(doors): Shared,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, HttpError> {
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     let conversation = reachable(&doors, &id, &headers).await?;
     let end = handoff::end(
         doors.clock.now(),

@@ -1,7 +1,7 @@
 //! The one place where an error becomes a status.
 
 use axum::Json;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -50,6 +50,9 @@ pub enum HttpError {
     /// The body cannot be read.
     #[error("{0}")]
     Unreadable(#[from] InboundError),
+    /// The gateway itself is at fault.
+    #[error("something went wrong inside the gateway; its log has more")]
+    Panicked,
     /// The gateway stops.
     #[error("the gateway is stopping; come again")]
     Stopping,
@@ -77,6 +80,7 @@ impl HttpError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Stopping | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -107,7 +111,6 @@ impl IntoResponse for HttpError {
             StatusCode::UNAUTHORIZED => {
                 drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
             }
-            StatusCode::METHOD_NOT_ALLOWED => headers.remove(ALLOW).map_or((), drop),
             _ => {}
         }
         response

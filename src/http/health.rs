@@ -25,12 +25,9 @@ pub(super) async fn ready(State(doors): Shared) -> Result<&'static str, HttpErro
     if doors.shutdown.is_stopping() {
         return Err(HttpError::Stopping);
     }
-    let counts = doors
-        .clock
-        .timeout(STORE_WITHIN, doors.store.counts())
-        .await;
-    counts
+    let probed = doors.clock.timeout(STORE_WITHIN, doors.store.probe()).await;
+    probed
         .unwrap_or(Err(StoreError::Busy))
-        .map(|_| "ready\n")
+        .map(|()| "ready\n")
         .map_err(HttpError::Store)
 }

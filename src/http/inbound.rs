@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_ENCODING;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,9 +14,6 @@ use crate::braze::{self, InboundError};
 use crate::redact::Private;
 use crate::rules::Action;
 use crate::store::{Accepted, NewMessage, Quarantined};
-
-/// Bytes of an unreadable body that are kept. A whole message of WhatsApp's longest is in them.
-const QUARANTINE_BYTES: usize = 64 * 1_024;
 
 /// Takes a message for the default assistant.
 pub(super) async fn to_default(
@@ -42,10 +40,12 @@ pub(super) async fn to_default(
 /// Takes a message for the assistant that the path names.
 pub(super) async fn to_assistant(
     State(doors): Shared,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, HttpError> {
+    // A name that is no text is no assistant's.
+    let name = name.map(|Path(name)| name).unwrap_or_default();
     take(&doors, &name, &headers, body).await
 }
 
@@ -70,11 +70,7 @@ async fn take(
         Ok(inbound) => inbound,
         Err(error) => return Err(quarantine(doors, name, &body, error).await),
     };
-    let rules = door.prompts.current();
-    let urgent = rules
-        .rules()
-        .screen(&inbound.text)
-        .is_some_and(|hit| hit.rule.action != Action::OptIn);
+    let urgent = is_urgent(door, &inbound.text);
     let message = NewMessage {
         assistant: name.to_owned(),
         inbound,
@@ -86,6 +82,19 @@ async fn take(
         Accepted::Duplicate(id) => (StatusCode::OK, id),
     };
     Ok((status, Json(json!({ "message_id": id.0 }))))
+}
+
+/// Tells whether a message has to be worked on at once: who wants a person or no more messages is not kept waiting.
+fn is_urgent(door: &Door, text: &str) -> bool {
+    let folder = door.prompts.current();
+    folder
+        .rules()
+        .screen(text)
+        .is_some_and(|hit| match hit.rule.action {
+            Action::OptOut => true,
+            Action::Escalate => door.desk.is_some(),
+            Action::OptIn | Action::Reply { .. } => false,
+        })
 }
 
 /// Finds the assistant. One that does not exist and a wrong secret look the same from outside.
@@ -124,10 +133,9 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, HttpError> {
 
 /// Keeps what cannot be read, since Braze will not send it again after a 400.
 async fn quarantine(doors: &Doors, name: &str, body: &Bytes, error: InboundError) -> HttpError {
-    let kept = body.len().min(QUARANTINE_BYTES);
     let quarantined = Quarantined {
         assistant: name.to_owned(),
-        body: Private(body[..kept].to_vec()),
+        body: Private(body.to_vec()),
         error: error.to_string(),
     };
     tracing::warn!(assistant = name, %error, "an unreadable body goes to quarantine");

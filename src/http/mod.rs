@@ -9,13 +9,13 @@ mod inbound;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -60,10 +60,19 @@ impl Default for ServerConfig {
     }
 }
 
+/// How long a stop may take: two seconds to write things down, and no longer than any supervisor waits.
+const DRAINS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_mins(10);
+
+/// How long a conversation may be made to wait for more of a burst; then the customer has put the phone away.
+const BURST_AT_MOST: Duration = Duration::from_mins(5);
+
 impl ServerConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if !DRAINS.contains(&self.drain) {
+            problems.push(Problem::new("drain", "expected 2 s to 10 min"));
+        }
         if !(1_024..=4 * 1_024 * 1_024).contains(&self.body_bytes) {
             problems.push(Problem::new("body_bytes", "expected 1,024 to 4,194,304"));
         }
@@ -98,13 +107,17 @@ impl Default for BurstConfig {
 impl BurstConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
-        match self.quiet <= self.cap {
-            true => Vec::new(),
-            false => vec![Problem::new(
+        let mut problems = Vec::new();
+        if self.quiet > self.cap {
+            problems.push(Problem::new(
                 "quiet",
                 "is longer than `burst.cap`, which ends every wait",
-            )],
+            ));
         }
+        if self.cap > BURST_AT_MOST {
+            problems.push(Problem::new("cap", "expected 0 s to 5 min"));
+        }
+        problems
     }
 }
 
@@ -165,7 +178,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(|_| {
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            HttpError::Panicked.into_response()
         }))
         .with_state(doors)
 }

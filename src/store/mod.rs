@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, Inbound,
-    Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
+    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
+    Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
 };
 use crate::redact::Private;
 
@@ -157,7 +157,9 @@ pub struct Fate {
 pub struct HandoffEnd {
     /// The conversation that goes back to the assistant.
     pub conversation: ConversationId,
-    /// Why.
+    /// The handoff that is meant; another that has begun meanwhile goes on.
+    pub handoff: Option<HandoffId>,
+    /// Why. A time-out counts only if it is one still.
     pub reason: EndReason,
     /// What enters the history, so that the assistant knows.
     pub note: Said,
@@ -306,9 +308,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Takes up what nodes that are gone had in hand: claims become due, sends become unknown. Gives how many.
     async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError>;
 
-    /// Removes what has outlived its use, a bounded number of rows at a time. Gives how many.
+    /// Removes what has outlived its use and gives up what is too old to be sent, a bounded number of rows at a time. Gives
+    /// how many.
     async fn purge(&self) -> Result<u64, StoreError>;
 
-    /// Counts what stands in the store; it fails where the store cannot write.
+    /// Counts what stands in the store.
     async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Writes something small; it fails where nothing can be kept.
+    async fn probe(&self) -> Result<(), StoreError>;
 }

@@ -10,7 +10,7 @@ use crate::store::{Claimed, Store, StoreError};
 use super::gather::Gathered;
 use super::judge::Asked;
 use super::settlement::Writer;
-use super::{Assistant, joined};
+use super::{Assistant, CRASHES, joined};
 
 /// Asks the model for an answer to the waiting messages.
 pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Asked {
@@ -104,9 +104,10 @@ pub(super) async fn summary(
     reason: HandoffReason,
 ) -> Option<Private<String>> {
     let (assistant, folder) = (writer.assistant, &writer.gathered.folder);
+    // What crashed the gateway again and again is not shown to a model once more.
     let desk = assistant
         .desk
-        .filter(|desk| !desk.summary_within.is_zero())?;
+        .filter(|desk| !desk.summary_within.is_zero() && writer.claimed.crashes < CRASHES)?;
     let system = folder
         .summary(&SummaryContext {
             assistant: &assistant.display_name,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Assistant;
-use crate::domain::{Conversation, Language, Message};
+use crate::domain::{Language, Message};
 use crate::memory::Memory;
 use crate::prompts::Folder;
-use crate::rules;
+use crate::rules::{self, Rules};
 use crate::store::{Claimed, Store, StoreError};
 
 /// What a turn knows.
@@ -37,21 +37,23 @@ pub(super) async fn gather(
     let remembered = memory.recall(store, &claimed.conversation, now).await?;
     Ok(Gathered {
         remembered,
-        now,
-        ..Gathered::bare(assistant, claimed)
+        ..Gathered::bare(assistant, now, claimed)
     })
 }
 
 impl Gathered {
     /// Gives what is known without asking anybody.
-    pub(super) fn bare(assistant: &Assistant, claimed: &Claimed) -> Self {
+    pub(super) fn bare(assistant: &Assistant, now: Timestamp, claimed: &Claimed) -> Self {
         let heard = heard(&claimed.waiting);
+        let folder = assistant.prompts.current();
+        let known = heard.or(claimed.conversation.language);
+        let language = known.or_else(|| hinted(&claimed.waiting, folder.rules()));
         Self {
-            folder: assistant.prompts.current(),
+            folder,
             remembered: Vec::new(),
-            language: language(&claimed.conversation, heard, assistant.language),
+            language: language.unwrap_or(assistant.language),
             heard,
-            now: Timestamp::UNIX_EPOCH,
+            now,
         }
     }
 }
@@ -64,6 +66,13 @@ fn heard(waiting: &[Message]) -> Option<Language> {
         .find_map(|message| rules::detect(&message.text))
 }
 
-fn language(conversation: &Conversation, heard: Option<Language>, default: Language) -> Language {
-    heard.or(conversation.language).unwrap_or(default)
+/// Gives the language of a phrase that one of the messages meets, for those too short to tell one. English words are used
+/// by everybody, so they tell nothing.
+fn hinted(waiting: &[Message], rules: &Rules) -> Option<Language> {
+    let met = |message: &Message| Some(rules.screen(&message.text)?.language);
+    waiting
+        .iter()
+        .rev()
+        .filter_map(met)
+        .find(|language| *language != Language::ENGLISH)
 }

@@ -96,11 +96,9 @@ pub async fn run(
 
 async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Decision {
     let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
-    if claimed.crashes >= CRASHES {
-        return Decision::Fail(Failure::Poison);
-    }
     match screen::screen(&claimed.conversation, &claimed.waiting, rules, has_desk) {
         Screened::Decided(decision) => decision,
+        Screened::Ask if claimed.crashes >= CRASHES => Decision::Fail(Failure::Poison),
         Screened::Ask => judge::judge(
             ask::answer(assistant, gathered, claimed).await,
             rules,
@@ -111,12 +109,13 @@ async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -
 
 /// Gives the settlement of a turn that panicked: it would do so again.
 pub fn poisoned(assistant: &Assistant, clock: &Clock, claimed: &Claimed) -> Settlement {
-    let gathered = Gathered::bare(assistant, claimed);
+    let now = clock.now();
+    let gathered = Gathered::bare(assistant, now, claimed);
     let writer = Writer {
         assistant,
         claimed,
         gathered: &gathered,
-        now: clock.now(),
+        now,
     };
     writer.failed(Failure::Poison)
 }

@@ -32,7 +32,10 @@ pub fn screen(
                 rule: rule.name.clone(),
             }
         }
-        _ if conversation.opted_out => Decision::Suppress(Suppression::OptedOut),
+        // Who is in the middle of a case with people is still heard by them.
+        (_, Owner::Assistant) if conversation.opted_out => {
+            Decision::Suppress(Suppression::OptedOut)
+        }
         (Some((rule, _)), _) if rule.action == Action::OptOut => Decision::OptOut {
             rule: rule.name.clone(),
         },
@@ -210,7 +213,7 @@ mod tests {
             (Human, false, true, &["opening hours?"], "forward"),
             (Human, false, true, &["I want a person"], "forward"),
             (Human, false, true, &["stop"], "bye"),
-            (Human, true, true, &["hello"], "suppress OptedOut"),
+            (Human, true, true, &["hello"], "forward"),
         ] {
             assert_eq!(
                 decided(owner, opted_out, has_desk, texts),

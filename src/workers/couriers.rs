@@ -1,7 +1,10 @@
 //! Claims deliveries and sends them: through the gate, cleared at the last step, recorded afterwards.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::{Route, STORE_REST, Shared};
@@ -46,14 +49,26 @@ pub(super) async fn run(shared: Shared, route: Route) {
     }
 }
 
+/// Delivers, or not. A panic ends this delivery alone.
 async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
-    if !route.opens(shared).await {
+    let delivering = AssertUnwindSafe(attempt(shared, route, delivery));
+    if delivering.catch_unwind().await.is_err() {
+        let error = "sending it panicked".to_owned();
+        shared.record(delivery.id, Attempted::Dead { error }).await;
+    }
+}
+
+async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
+    // What is too old to leave needs no place at the gate to hear so.
+    let too_old = delivery.expires_at <= shared.clock.now();
+    if !too_old && !route.opens(shared).await {
         let error = "the gateway is stopping".to_owned();
         return shared
             .record(
                 delivery.id,
                 Attempted::Retry {
                     at: shared.clock.now(),
+                    counts: false,
                     error,
                 },
             )
@@ -73,6 +88,16 @@ async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
             );
         }
         Some(Clearance::Lost) | None => return,
+    }
+    // Another request may have been refused since this one passed the gate.
+    if let Some(opens) = route.shut_until() {
+        let error = "the gate was shut before it left".to_owned();
+        let attempted = Attempted::Retry {
+            at: opens,
+            counts: false,
+            error,
+        };
+        return shared.record(delivery.id, attempted).await;
     }
     let attempted = route.send(delivery).await;
     report(delivery, &attempted);
@@ -112,6 +137,13 @@ impl Route {
             biased;
             () = shared.shutdown.stopping() => false,
             () = workspace.gate().pass() => true,
+        }
+    }
+
+    fn shut_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Workspace { workspace, .. } => workspace.gate().shut_until(),
+            Self::Desk { .. } => None,
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::{STORE_REST, Shared};
 use crate::clock::later;
 use crate::problem::Problem;
-use crate::store::{Claimed, Settled};
+use crate::store::{Claimed, Settled, StoreError};
 use crate::turn::{self, Turn};
 
 /// Conversations claimed at once; more would keep the store's writer from others for long.
@@ -50,6 +50,10 @@ pub(super) async fn run(shared: Shared, config: TurnsConfig) {
         let limit = room.min(CLAIM_AT_ONCE);
         let batch = match shared.store.claim(limit).await {
             Ok(batch) => batch,
+            Err(StoreError::Closed) => {
+                tracing::error!("the store has ended by itself");
+                return shared.shutdown.crash();
+            }
             Err(error) => {
                 tracing::error!(%error, "could not claim conversations; trying again");
                 shared.clock.sleep(STORE_REST).await;

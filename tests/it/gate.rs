@@ -152,6 +152,53 @@ async fn a_refused_key_loses_nothing_and_rests_the_workspace() {
 }
 
 #[tokio::test]
+async fn refused_keys_do_not_use_up_the_attempts_of_a_reply() {
+    let world = World::start().await;
+    world.braze.misbehave(Plan::status(401).times(8));
+    world.says("u1", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.braze.wait_for(1)).await;
+    for _ in 0..8 {
+        quiet(&world).await;
+        world.clock.advance(Duration::from_secs(31));
+    }
+    world.rest().await;
+    assert_eq!(
+        (world.braze.answered_with(401), world.heard("u1").len()),
+        (8, 1)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn replies_that_are_too_old_do_not_keep_fresh_ones_waiting() {
+    let world = World::with_rates(1, 1).await;
+    world.braze.misbehave(Plan::rate_limited(16 * 60).times(1));
+    for customer in 0..60 {
+        world.says(&format!("u{customer}"), "hello").await;
+    }
+    world.clock.advance(SECOND);
+    world
+        .until("all to be answered", |counts| counts.waiting == 0)
+        .await;
+    soon(world.braze.wait_for(1)).await;
+    quiet(&world).await;
+    world.clock.advance(Duration::from_secs(16 * 60));
+    world.says("fresh", "hello").await;
+    world.clock.advance(SECOND);
+    world
+        .until("the last to be answered", |counts| counts.waiting == 0)
+        .await;
+    for _ in 0..5 {
+        quiet(&world).await;
+        world.clock.advance(SECOND);
+    }
+    quiet(&world).await;
+    assert_eq!(world.heard("fresh").len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_reply_of_unknown_fate_follows_the_policy() {
     for (policy, arrivals, dead) in [("resend_once", 2, 0), ("hold", 1, 1), ("drop", 1, 1)] {
         let world = World::with(&format!("[reply]\non_unknown = \"{policy}\"")).await;

@@ -262,3 +262,15 @@ async fn a_reply_that_waits_is_dropped_when_people_take_over_or_the_customer_opt
         world.end().await;
     }
 }
+
+#[tokio::test]
+async fn a_short_word_is_answered_in_its_own_language() {
+    let world = World::start().await;
+    world.tells("jonas", "Abmelden").await;
+    let heard = world.heard("jonas");
+    assert!(
+        heard.len() == 1 && heard[0].contains("START") && heard[0].contains("Sie"),
+        "{heard:?}"
+    );
+    world.end().await;
+}

@@ -129,6 +129,16 @@ async fn a_message_that_comes_twice_is_answered_once() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_no_text_is_refused_like_any_other() {
+    let world = World::start().await;
+    let (status, kind, _) = post(&world, "/v1/inbound/%ff", "wrong", BODY).await;
+    assert_eq!((status, kind.as_str()), (401, "application/problem+json"));
+    let (status, ..) = post(&world, "/v1/inbound/%ff", INBOUND_SECRET, BODY).await;
+    assert_eq!(status, 404);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn health_tells_the_truth() {
     let world = World::start().await;
     let get = async |path: &str| {

@@ -371,6 +371,52 @@ async fn a_claim_that_is_given_back_is_due_when_it_was_said_and_is_no_crash(
 
 #[rstest]
 #[tokio::test]
+async fn a_handoff_that_goes_on_is_not_ended_by_an_old_look_at_it(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    bench.hand_off("ana").await;
+    bench.clock.advance(Duration::from_hours(1));
+    let overdue = bench.store.overdue_handoffs(10).await.unwrap();
+    assert_eq!(overdue.len(), 1);
+    // The customer writes before the time-out is written down.
+    bench.urges("ana", "still there?").await;
+    let claimed = bench.claim_one().await;
+    let returns_at = later(bench.clock.now(), Duration::from_hours(1));
+    let settlement = Settlement {
+        ownership: Ownership::Extend { returns_at },
+        ..silent(Outcome::Forwarded)
+    };
+    bench.settle(&claimed, &settlement).await;
+    let end = |handoff, reason| HandoffEnd {
+        conversation: overdue[0].id,
+        handoff,
+        reason,
+        note: said(Author::System, "It is yours again."),
+        event: None,
+    };
+    let late = end(overdue[0].handoff, EndReason::TimedOut);
+    assert_eq!(
+        bench.store.end_handoff(late).await.unwrap(),
+        Ended::NotHandedOff
+    );
+    let another = end(
+        Some(HandoffId(new_id(bench.clock.now()))),
+        EndReason::AgentReleased,
+    );
+    assert_eq!(
+        bench.store.end_handoff(another).await.unwrap(),
+        Ended::NotHandedOff
+    );
+    let meant = end(overdue[0].handoff, EndReason::AgentReleased);
+    assert_eq!(
+        bench.store.end_handoff(meant).await.unwrap(),
+        Ended::Returned
+    );
+}
+
+#[rstest]
+#[tokio::test]
 async fn who_was_there_at_two_crashes_is_worked_on_with_few_others(
     #[values(InSqlite)] on: Database,
 ) {
@@ -523,6 +569,7 @@ async fn a_reply_that_waits_to_be_tried_again_holds_up_its_own_conversation_alon
         .attempt(
             head.id,
             Attempted::Retry {
+                counts: true,
                 at,
                 error: "503".to_owned(),
             },
@@ -577,6 +624,7 @@ async fn a_desk_that_is_down_delays_no_reply(#[values(InSqlite)] on: Database) {
         .attempt(
             event.id,
             Attempted::Retry {
+                counts: true,
                 at,
                 error: "no answer".to_owned(),
             },
@@ -1562,8 +1610,14 @@ impl Bench {
     }
 
     async fn end_handoff(&self, claimed: &Claimed) -> Ended {
+        let standing = self
+            .store
+            .conversation(claimed.conversation.id)
+            .await
+            .unwrap();
         let end = HandoffEnd {
             conversation: claimed.conversation.id,
+            handoff: standing.and_then(|conversation| conversation.handoff),
             reason: EndReason::AgentReleased,
             note: said(Author::System, "It is yours again."),
             event: Some(self.event("handoff.ended")),

@@ -65,7 +65,7 @@ pub(super) fn claim(
     let mut pick = connection.prepare_cached(
         "UPDATE delivery SET node = ?1 WHERE key IN (
              SELECT d.key FROM delivery d
-             WHERE d.lane = ?2 AND d.state = 'ready' AND d.node IS NULL AND d.not_before <= ?3
+             WHERE d.lane = ?2 AND d.state = 'ready' AND d.node IS NULL AND +d.not_before <= ?3
                AND d.assistant IN (SELECT value FROM json_each(?5))
                AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.conversation = d.conversation AND e.lane = d.lane
                                AND e.key < d.key AND e.state IN ('ready', 'sending'))
@@ -106,7 +106,7 @@ fn claimed(
     key: i64,
 ) -> Result<(i64, i64, Delivery), StoreError> {
     let sql = format!(
-        "SELECT {CONVERSATION}, d.id, d.name, d.body, d.attempts, d.created_at, d.possible_duplicate, d.priority
+        "SELECT {CONVERSATION}, d.id, d.name, d.body, d.attempts, d.created_at, d.possible_duplicate, d.expires_at, d.priority
          FROM delivery d JOIN conversation ON conversation.key = d.conversation WHERE d.key = ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -115,7 +115,7 @@ fn claimed(
         .next()?
         .ok_or_else(|| unreadable(&"a delivery without conversation"))?;
     let delivery = read_delivery(row, lane)?;
-    Ok((row.get(CONVERSATION_COLUMNS + 6)?, key, delivery))
+    Ok((row.get(CONVERSATION_COLUMNS + 7)?, key, delivery))
 }
 
 fn read_delivery(row: &Row<'_>, lane: Lane) -> Result<Delivery, StoreError> {
@@ -132,6 +132,7 @@ fn read_delivery(row: &Row<'_>, lane: Lane) -> Result<Delivery, StoreError> {
         attempts: row.get(column(3))?,
         created_at: time(row.get(column(4))?)?,
         possible_duplicate: row.get(column(5))?,
+        expires_at: time(row.get(column(6))?)?,
     })
 }
 
@@ -164,9 +165,7 @@ pub(super) fn clear(
     };
     let Some(objection) = objection else {
         connection
-            .prepare_cached(
-                "UPDATE delivery SET state = 'sending', attempts = attempts + 1 WHERE key = ?",
-            )?
+            .prepare_cached("UPDATE delivery SET state = 'sending' WHERE key = ?")?
             .execute([key])?;
         return Ok(Clearance::Go);
     };
@@ -176,9 +175,47 @@ pub(super) fn clear(
         "superseded" => Suppression::Superseded,
         _ => Suppression::Expired,
     };
-    finish(connection, here, key, "dropped", Some(&objection))?;
-    unsay(connection, key, Outcome::Suppressed(why))?;
+    give_up(connection, here, key, why)?;
     Ok(Clearance::Dropped(why))
+}
+
+/// Gives up deliveries that are too old, whoever could have sent them: also those whose way out is configured no more.
+pub(super) fn expire(connection: &Connection, here: Here, limit: i64) -> Result<usize, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key FROM delivery WHERE state = 'ready' AND node IS NULL AND expires_at <= ? LIMIT ?",
+    )?;
+    let keys: Vec<i64> = collect(statement.query(params![millis(here.now), limit])?, |row| {
+        Ok(row.get(0)?)
+    })?;
+    for key in &keys {
+        give_up(connection, here, *key, Suppression::Expired)?;
+    }
+    Ok(keys.len())
+}
+
+/// Ends a delivery that may not leave. Words are dropped; an event that the desk never took is kept for an operator.
+fn give_up(
+    connection: &Connection,
+    here: Here,
+    key: i64,
+    why: Suppression,
+) -> Result<(), StoreError> {
+    let lane: String = connection
+        .prepare_cached("SELECT lane FROM delivery WHERE key = ?")?
+        .query_row([key], |row| row.get(0))?;
+    let state = if lane == Lane::Desk.as_str() {
+        "dead"
+    } else {
+        "dropped"
+    };
+    finish(
+        connection,
+        here,
+        key,
+        state,
+        Some(Outcome::Suppressed(why).as_str()),
+    )?;
+    unsay(connection, key, Outcome::Suppressed(why))
 }
 
 /// Records how an attempt ended. Gives the lane, where the delivery was this node's.
@@ -199,7 +236,9 @@ pub(super) fn attempted(
     };
     match attempted {
         Attempted::Sent => finish(connection, here, key, "sent", None)?,
-        Attempted::Retry { at, error } => again(connection, key, *at, error, false)?,
+        Attempted::Retry { at, counts, error } => {
+            again(connection, key, *at, error, (*counts, false))?;
+        }
         Attempted::Unknown { policy, at, error } => {
             unknown(connection, here, key, *policy, *at, error)?;
         }
@@ -228,8 +267,10 @@ pub(super) fn unknown(
         .prepare_cached("SELECT lane = 'braze', possible_duplicate FROM delivery WHERE key = ?")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let end = match policy {
-        _ if !braze => return again(connection, key, at, error, true),
-        OnUnknown::ResendOnce if !doubted => return again(connection, key, at, error, true),
+        _ if !braze => return again(connection, key, at, error, (true, true)),
+        OnUnknown::ResendOnce if !doubted => {
+            return again(connection, key, at, error, (true, true));
+        }
         OnUnknown::ResendOnce | OnUnknown::Drop => "dead",
         OnUnknown::Hold => "held",
     };
@@ -245,14 +286,14 @@ fn again(
     key: i64,
     at: Timestamp,
     error: &str,
-    doubt: bool,
+    (counts, doubt): (bool, bool),
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE delivery SET state = 'ready', node = NULL, not_before = ?, error = ?,
+            "UPDATE delivery SET state = 'ready', node = NULL, not_before = ?, error = ?, attempts = attempts + ?,
                  possible_duplicate = possible_duplicate OR ? WHERE key = ?",
         )?
-        .execute(params![millis(at), bounded(error), doubt, key])?;
+        .execute(params![millis(at), bounded(error), counts, doubt, key])?;
     Ok(())
 }
 

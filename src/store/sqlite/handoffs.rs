@@ -7,7 +7,7 @@ use super::super::{Ended, HandoffEnd, StoreError};
 use super::Here;
 use super::rows::{CONVERSATION, collect, millis, read_conversation};
 use super::{deliveries, history};
-use crate::domain::{Conversation, Handoff};
+use crate::domain::{Conversation, EndReason, Handoff};
 
 /// Records that people are asked to take over.
 pub(super) fn begin(
@@ -44,25 +44,21 @@ pub(super) fn end(
 ) -> Result<Ended, StoreError> {
     let standing = connection
         .prepare_cached(
-            "SELECT key, owner, version, last_seq, epoch, handoff FROM conversation WHERE id = ?",
+            "SELECT key, owner, version, last_seq, epoch, handoff, returns_at FROM conversation WHERE id = ?",
         )?
         .query_row([end.conversation.0], |row| {
+            let stamps: [i64; 3] = [row.get(2)?, row.get(3)?, row.get(4)?];
             let owner: String = row.get(1)?;
             let handoff: Option<uuid::Uuid> = row.get(5)?;
-            Ok((
-                row.get::<_, i64>(0)?,
-                owner,
-                row.get::<_, i64>(2)?,
-                row.get::<_, i64>(3)?,
-                row.get::<_, i64>(4)?,
-                handoff,
-            ))
+            Ok((row.get::<_, i64>(0)?, owner, stamps, handoff, row.get::<_, Option<i64>>(6)?))
         })
         .optional()?;
-    let Some((row, owner, version, last_seq, epoch, handoff)) = standing else {
+    let Some((row, owner, [version, last_seq, epoch], handoff, returns_at)) = standing else {
         return Ok(Ended::Unknown);
     };
-    if owner == "assistant" {
+    let another = handoff != end.handoff.map(|id| id.0);
+    let not_yet = end.reason == EndReason::TimedOut && returns_at > Some(millis(here.now));
+    if owner == "assistant" || another || not_yet {
         return Ok(Ended::NotHandedOff);
     }
     let (version, epoch) = (version + 1, epoch + 1);

@@ -276,6 +276,10 @@ impl Store for Sqlite {
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.write(|connection, _| upkeep::counts(connection)).await
+        self.read(upkeep::counts).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.write(upkeep::probe).await
     }
 }

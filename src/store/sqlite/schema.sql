@@ -75,6 +75,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_ready ON delivery (lane, priority, key) WHERE state = 'ready' AND node IS NULL;
 CREATE INDEX delivery_later ON delivery (lane, not_before) WHERE state = 'ready' AND node IS NULL;
 CREATE INDEX delivery_open ON delivery (conversation, lane, key) WHERE state IN ('ready', 'sending');
+CREATE INDEX delivery_expires ON delivery (expires_at) WHERE state = 'ready' AND node IS NULL;
 CREATE INDEX delivery_dead ON delivery (key) WHERE state IN ('dead', 'held');
 CREATE INDEX delivery_held ON delivery (node) WHERE node IS NOT NULL;
 CREATE INDEX delivery_over ON delivery (ended_at) WHERE ended_at IS NOT NULL;
@@ -98,6 +99,12 @@ CREATE TABLE seen (
 
 CREATE INDEX seen_expires ON seen (expires_at);
 
+-- One row that readiness probes write, to know that writing works.
+CREATE TABLE probe (
+    key INTEGER PRIMARY KEY,
+    at  INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE quarantine (
     key       INTEGER PRIMARY KEY,
     assistant TEXT NOT NULL,
@@ -105,3 +112,5 @@ CREATE TABLE quarantine (
     error     TEXT NOT NULL,
     at        INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX quarantine_at ON quarantine (at);

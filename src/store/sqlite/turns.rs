@@ -33,7 +33,7 @@ pub(super) fn claim(
                  SELECT key FROM conversation WHERE attempts >= {SUSPECT} AND node IS NULL AND due_at <= ?2
                  ORDER BY due_at
                  LIMIT {SUSPECTS} - min({SUSPECTS}, (SELECT count(*) FROM conversation
-                     WHERE attempts > {SUSPECT} AND due_at IS NOT NULL AND node IS NOT NULL))))
+                     WHERE attempts >= {SUSPECT} AND attempts > {SUSPECT} AND due_at IS NOT NULL AND node IS NOT NULL))))
              ORDER BY due_at LIMIT ?3)
          RETURNING {CONVERSATION}, key, attempts, due_at"
     );
@@ -69,7 +69,8 @@ fn claimed(
     attempts: u32,
 ) -> Result<Claimed, StoreError> {
     let sql = format!(
-        "SELECT {MESSAGE} FROM message WHERE conversation = ? AND turn IS NULL ORDER BY seq"
+        "SELECT {MESSAGE} FROM message INDEXED BY message_waiting
+         WHERE conversation = ? AND turn IS NULL ORDER BY seq"
     );
     let waiting = collect(connection.prepare_cached(&sql)?.query([row])?, read_message)?;
     let lease = Lease {
@@ -168,7 +169,7 @@ fn record_outcome(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE message SET turn = ?, outcome = ?, rule = ?, prompt_version = ?
+            "UPDATE message INDEXED BY message_waiting SET turn = ?, outcome = ?, rule = ?, prompt_version = ?
              WHERE conversation = ? AND seq <= ? AND turn IS NULL",
         )?
         .execute(params![

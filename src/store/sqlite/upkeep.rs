@@ -17,6 +17,10 @@ const PURGE_ROWS: i64 = 500;
 /// How long finished deliveries are kept, for those who ask what happened.
 const KEEP_DELIVERIES: Duration = Duration::from_hours(168);
 
+/// How long bodies that could not be read are kept: long enough to mend a template, and no longer than a conversation's
+/// text should lie about unlooked at.
+const KEEP_QUARANTINE: Duration = Duration::from_hours(30 * 24);
+
 /// When a reply that was under way at a crash is sent again: the answer may still be on its way to the customer.
 const RESEND_AFTER: Duration = Duration::from_secs(10);
 
@@ -59,7 +63,7 @@ pub(super) fn recover(
     Ok(u64::try_from(claims + ready + keys.len()).unwrap_or(u64::MAX))
 }
 
-/// Removes dedupe keys that no longer count and deliveries that are long over.
+/// Removes what is over: dedupe keys, sent deliveries, unreadable bodies; and gives up deliveries that are too old.
 pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreError> {
     let seen = connection
         .prepare_cached(
@@ -75,10 +79,24 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
             millis(earlier(here.now, KEEP_DELIVERIES)),
             PURGE_ROWS
         ])?;
-    Ok(u64::try_from(seen + over).unwrap_or(u64::MAX))
+    let unread = connection
+        .prepare_cached(
+            "DELETE FROM quarantine WHERE key IN (SELECT key FROM quarantine WHERE at <= ? LIMIT ?)",
+        )?
+        .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
+    let expired = deliveries::expire(connection, here, PURGE_ROWS)?;
+    Ok(u64::try_from(seen + over + unread + expired).unwrap_or(u64::MAX))
 }
 
-/// Counts, in the transaction of a writer: who can count can write.
+/// Proves that the database takes writes.
+pub(super) fn probe(connection: &Connection, here: Here) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO probe (key, at) VALUES (1, ?)")?
+        .execute([millis(here.now)])?;
+    Ok(())
+}
+
+/// Counts what stands in the store.
 pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
     let count = |sql: &str| -> Result<u64, StoreError> {
         let rows: i64 = connection
