@@ -18,7 +18,7 @@ const TICKS_PER_S: u64 = 100;
 /// How long a process may take to listen.
 const START: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Gateway,
     Relay,
