@@ -7,7 +7,8 @@
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a benchmark prints its table, and measures the real time"
+    clippy::cast_precision_loss,
+    reason = "a benchmark prints its table, measures the real time, and rounds"
 )]
 
 mod load;

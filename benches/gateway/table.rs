@@ -10,6 +10,9 @@ use anyhow::Result;
 /// Writes to the disk that are timed; their median is told.
 const SYNCS: usize = 200;
 
+/// Picks one figure.
+type Figure = fn(&Figures) -> f64;
+
 /// What one round measured.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Figures {
@@ -27,7 +30,7 @@ pub(crate) struct Figures {
 impl Figures {
     /// Gives the median of each figure over the rounds.
     pub(crate) fn median(rounds: &[Self]) -> Self {
-        let median = |figure: fn(&Self) -> f64| {
+        let median = |figure: Figure| {
             let mut values: Vec<f64> = rounds.iter().map(figure).collect();
             values.sort_by(f64::total_cmp);
             values.get(values.len() / 2).copied().unwrap_or_default()
@@ -67,7 +70,7 @@ pub(crate) fn environment(folder: &Path) -> Result<()> {
 
 /// Prints the table.
 pub(crate) fn print(gateway: &Figures, relay: &Figures) {
-    let rows: [(&str, fn(&Figures) -> f64); 9] = [
+    let rows: [(&str, Figure); 9] = [
         ("messages accepted/s, door alone", |f| f.accepted_per_s),
         ("  p50 of the 202, ms", |f| f.accepted_p50_ms),
         ("  p99 of the 202, ms", |f| f.accepted_p99_ms),
