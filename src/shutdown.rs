@@ -42,6 +42,8 @@ impl Shutdown {
         task: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<Option<T>> {
         let hard = self.hard.clone();
+        // On the heap, since what is wrapped around it would hold it three times over, in each of thousands of turns.
+        let task = Box::pin(task);
         tokio::spawn(
             self.tasks
                 .track_future(hard.run_until_cancelled_owned(task)),

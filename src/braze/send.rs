@@ -46,10 +46,11 @@ pub struct WorkspaceConfig {
     pub endpoint: String,
     /// A REST API key with the permission `campaigns.trigger.send`, as a reference.
     pub api_key: Secret,
-    /// Requests a second, 1 to 1,000. Default 20: the hourly pool of 250,000 is 69 a second, and others share it.
+    /// Requests a second, 1 to 10,000: more than one gateway can make. Default 20: the hourly pool of 250,000 is 69 a
+    /// second, and others share it.
     #[serde(default = "default_rate")]
     pub rate: NonZeroU32,
-    /// Requests that may go at once after a quiet time, 1 to 1,000. Default 40.
+    /// Requests that may go at once after a quiet time, 1 to 10,000. Default 40.
     #[serde(default = "default_burst")]
     pub burst: NonZeroU32,
     /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
@@ -88,8 +89,8 @@ impl WorkspaceConfig {
             );
         }
         for (key, value, most) in [
-            ("rate", self.rate, 1_000),
-            ("burst", self.burst, 1_000),
+            ("rate", self.rate, 10_000),
+            ("burst", self.burst, 10_000),
             ("concurrency", self.concurrency, 256),
         ] {
             if value.get() > most {

@@ -12,12 +12,9 @@ const LEFT_OUT: &str = "…";
 
 /// Gives the body that asks for the answer object.
 pub(super) fn question(config: &TargetConfig, question: &Question) -> Value {
-    let system = format!(
-        "{}\n\n{}",
-        question.system.trim_end(),
-        instructions(&question.rules)
-    );
-    let mut messages = vec![json!({"role": "system", "content": system})];
+    let instructions = instructions(&question.rules);
+    let system = [question.system.trim_end(), "\n\n", &instructions].concat();
+    let mut messages = vec![message("system", system)];
     messages.extend(conversation(&question.turns));
     let mut body = plain(config, messages);
     match config.answer {
@@ -30,7 +27,7 @@ pub(super) fn question(config: &TargetConfig, question: &Question) -> Value {
 
 /// Gives the body that asks for plain text.
 pub(super) fn text(config: &TargetConfig, system: &str, turns: &[Turn]) -> Value {
-    let mut messages = vec![json!({"role": "system", "content": system.trim_end()})];
+    let mut messages = vec![message("system", system.trim_end().to_owned())];
     messages.extend(conversation(turns));
     plain(config, messages)
 }
@@ -72,8 +69,15 @@ fn conversation(turns: &[Turn]) -> Vec<Value> {
     };
     sides
         .into_iter()
-        .map(|(role, text)| json!({"role": name(role), "content": text}))
+        .map(|(role, text)| message(name(role), text))
         .collect()
+}
+
+/// Gives one message; its text is moved, since a prompt is long.
+fn message(role: &str, text: String) -> Value {
+    let mut message = json!({"role": role});
+    message["content"] = text.into();
+    message
 }
 
 fn instructions(rules: &[(String, String)]) -> String {

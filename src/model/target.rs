@@ -64,10 +64,10 @@ impl Target {
     }
 
     /// Asks for an answer, within the target's deadline. One request is sent, never a second.
-    pub async fn answer(&self, question: &Question) -> Result<Answered, Fault> {
-        let body = format::question(&self.0.config, question);
+    pub async fn answer(&self, question: Question) -> Result<Answered, Fault> {
+        let (body, rules) = self.compose(question);
         let (opened, elapsed) = self.call(body, self.0.config.deadline).await?;
-        let answer = object::answer(&opened.text, opened.cut, &question.rules)?;
+        let answer = object::answer(&opened.text, opened.cut, &rules)?;
         Ok(Answered {
             answer,
             usage: opened.usage,
@@ -95,6 +95,12 @@ impl Target {
             model: opened.model,
             elapsed,
         })
+    }
+
+    /// Gives the request's body, and of the question what its answer is read by: the rest need not wait for that.
+    fn compose(&self, question: Question) -> (Value, Vec<(String, String)>) {
+        let body = format::question(&self.0.config, &question);
+        (body, question.rules)
     }
 
     /// Sends one request and opens what comes back; the limit holds from the connection to the last byte.

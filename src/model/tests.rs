@@ -91,7 +91,7 @@ fn question() -> Question {
 async fn ask(config: &TargetConfig) -> Result<Answered, Fault> {
     Target::new(config, clock())
         .unwrap()
-        .answer(&question())
+        .answer(question())
         .await
 }
 
@@ -137,7 +137,7 @@ async fn the_key_goes_along_and_is_not_printed() {
     let (server, mut config) = Server::says(GOOD).await;
     config.api_key = Some(Secret::from_value(" sk-1\n"));
     let target = Target::new(&config, clock()).unwrap();
-    target.answer(&question()).await.unwrap();
+    target.answer(question()).await.unwrap();
     assert_eq!(
         server.seen.lock().unwrap()[0].1["authorization"],
         "Bearer sk-1"
@@ -272,7 +272,7 @@ async fn a_silent_server_is_left_at_the_deadline() {
     let clock = clock();
     let target = Target::new(&config, clock.clone()).unwrap();
     let question = question();
-    let asking = target.answer(&question);
+    let asking = target.answer(question);
     tokio::pin!(asking);
     tokio::select! {
         _ = &mut asking => panic!("it ended by itself"),
@@ -299,7 +299,7 @@ async fn a_drip_does_not_move_the_deadline() {
     })
     .await;
     let target = Target::new(&config, clock.clone()).unwrap();
-    let fault = target.answer(&question()).await.unwrap_err();
+    let fault = target.answer(question()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
 }
 
@@ -314,7 +314,7 @@ async fn the_time_that_a_call_takes_is_told() {
     .await;
     let answered = Target::new(&config, clock)
         .unwrap()
-        .answer(&question())
+        .answer(question())
         .await
         .unwrap();
     assert_eq!(answered.elapsed, Duration::from_millis(1_500));

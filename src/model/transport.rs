@@ -87,9 +87,9 @@ impl Config for Endpoint {
 async fn exchange(
     http: &reqwest::Client,
     clock: &Clock,
-    request: HttpRequestFactory,
+    factory: HttpRequestFactory,
 ) -> Result<reqwest::Response, OpenAIError> {
-    let request = request.build().await?;
+    let request = sent_once(factory).await?;
     let response = http
         .execute(request)
         .await
@@ -103,6 +103,15 @@ async fn exchange(
         return Err(boxed(named(FaultKind::BadResponse, "not_json")));
     }
     Ok(axum::http::Response::new(body).into())
+}
+
+/// Builds a request whose body is gone once it has been written: nothing is sent twice, and thousands of requests that
+/// wait for their answer would else hold all that was asked.
+async fn sent_once(factory: HttpRequestFactory) -> Result<reqwest::Request, OpenAIError> {
+    let mut request = factory.build().await?;
+    let body = request.body_mut().take();
+    *request.body_mut() = body.map(reqwest::Body::wrap);
+    Ok(request)
 }
 
 fn boxed(fault: Fault) -> OpenAIError {

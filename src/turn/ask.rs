@@ -21,7 +21,7 @@ pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: 
             return Asked::Failed(Failure::Prompt);
         }
     };
-    match assistant.target.answer(&question).await {
+    match assistant.target.answer(question).await {
         Ok(answered) => Asked::Answered {
             answer: answered.answer,
             words: Private(joined(&claimed.waiting)),

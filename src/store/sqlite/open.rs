@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
@@ -120,6 +121,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")
         .map_err(database)?;
+    keep_plans(&connection).map_err(database)?;
     Ok(connection)
 }
 
@@ -164,6 +166,12 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(connection)
+}
+
+/// Makes a prepared statement keep its plan. Else SQLite plans it anew for new values, at the cost of running it twice.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
