@@ -59,9 +59,7 @@ async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
 }
 
 async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
-    // What is too old to leave needs no place at the gate to hear so.
-    let too_old = delivery.expires_at <= shared.clock.now();
-    if !too_old && !route.opens(shared).await {
+    if !route.opens(shared, delivery.expires_at).await {
         let error = "the gateway is stopping".to_owned();
         return shared
             .record(
@@ -128,14 +126,16 @@ impl Route {
         }
     }
 
-    /// Waits until one more request may leave. `false` when the stop begins first.
-    async fn opens(&self, shared: &Shared) -> bool {
+    /// Waits until one more request may leave, or until it is too late for it: what is too old needs no place at the gate
+    /// to hear so. `false` when the stop begins first.
+    async fn opens(&self, shared: &Shared, too_late: Timestamp) -> bool {
         let Self::Workspace { workspace, .. } = self else {
             return true;
         };
         tokio::select! {
             biased;
             () = shared.shutdown.stopping() => false,
+            () = shared.clock.sleep_until(too_late) => true,
             () = workspace.gate().pass() => true,
         }
     }

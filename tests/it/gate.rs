@@ -158,9 +158,12 @@ async fn refused_keys_do_not_use_up_the_attempts_of_a_reply() {
     world.says("u1", "hello").await;
     world.clock.advance(SECOND);
     soon(world.braze.wait_for(1)).await;
-    for _ in 0..8 {
+    for _ in 0..80 {
         quiet(&world).await;
-        world.clock.advance(Duration::from_secs(31));
+        if world.braze.sent_count() == 1 {
+            break;
+        }
+        world.clock.advance(Duration::from_secs(10));
     }
     world.rest().await;
     assert_eq!(
@@ -183,7 +186,7 @@ async fn replies_that_are_too_old_do_not_keep_fresh_ones_waiting() {
         .await;
     soon(world.braze.wait_for(1)).await;
     quiet(&world).await;
-    world.clock.advance(Duration::from_secs(16 * 60));
+    world.clock.advance(Duration::from_mins(16));
     world.says("fresh", "hello").await;
     world.clock.advance(SECOND);
     world

@@ -371,6 +371,24 @@ async fn a_claim_that_is_given_back_is_due_when_it_was_said_and_is_no_crash(
 
 #[rstest]
 #[tokio::test]
+async fn what_nobody_can_send_is_given_up_when_it_is_too_old(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    let reply = bench.delivery("hi", Priority::Assistant);
+    let event = bench.event("handoff.message");
+    bench.answer("ana", "hello", vec![reply, event]).await;
+    bench.clock.advance(Duration::from_hours(72));
+    assert!(bench.store.purge().await.unwrap() >= 2);
+    let counts = bench.counts().await;
+    assert_eq!(
+        (counts.open_deliveries, counts.dead_deliveries),
+        ([0, 0], 1)
+    );
+    let outcomes = bench.rows("SELECT outcome FROM message WHERE author = 'customer'");
+    assert_eq!(outcomes, ["suppressed(expired)"]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_handoff_that_goes_on_is_not_ended_by_an_old_look_at_it(
     #[values(InSqlite)] on: Database,
 ) {
@@ -1138,7 +1156,8 @@ async fn a_purge_takes_only_what_is_over_and_a_bounded_part_of_it(
     let bench = Bench::on(on);
     let sent = bench.delivery("sent", Priority::Assistant);
     let dead = bench.delivery("dead", Priority::Assistant);
-    let open = bench.delivery("open", Priority::Assistant);
+    let mut open = bench.delivery("open", Priority::Assistant);
+    open.expires_at = later(bench.clock.now(), 30 * DAY);
     let attempts = [
         (&sent, Some(Attempted::Sent)),
         (
