@@ -217,7 +217,7 @@ async fn opting_out_ends_everything_but_the_confirmation() {
     world.says("ana", "STOP").await;
     world.rest().await;
     assert_eq!(world.heard("ana").len(), 1);
-    world.tells("ana", "What are your opening hours?").await;
+    world.tells("ana", "Which days is the shop open?").await;
     assert_eq!(
         (world.heard("ana").len(), world.model.request_count()),
         (1, 0)
@@ -226,7 +226,7 @@ async fn opting_out_ends_everything_but_the_confirmation() {
     assert_eq!(world.heard("ana").len(), 2);
     // The same words count as new ones after half a minute.
     world.clock.advance(Duration::from_secs(30));
-    world.tells("ana", "What are your opening hours?").await;
+    world.tells("ana", "Which days is the shop open?").await;
     assert_eq!(world.heard("ana").len(), 3);
     world.end().await;
 }
