@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::braze::InboundError;
+use crate::clock::Elapsed;
 use crate::store::StoreError;
 
 /// Seconds after which Braze may come again when nothing could be stored; its own retries wait about as long.
@@ -44,6 +45,9 @@ pub enum HttpError {
     /// The body broke off.
     #[error("the body broke off before its end")]
     BrokenBody,
+    /// The body took too long.
+    #[error("the body did not arrive in time; come again")]
+    SlowBody(#[from] Elapsed),
     /// The body is packed.
     #[error("the body is packed (Content-Encoding); send it as it is")]
     Packed,
@@ -78,6 +82,7 @@ impl HttpError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotHandedOff => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,5 +1,7 @@
 //! `POST /v1/inbound`: what Braze's webhook campaign posts.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
@@ -14,6 +16,9 @@ use crate::braze::{self, InboundError};
 use crate::redact::Private;
 use crate::rules::Action;
 use crate::store::{Accepted, NewMessage, Quarantined};
+
+/// How long a body may take to arrive. Braze sends a few kilobytes at once.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
 
 /// Takes a message for the default assistant.
 pub(super) async fn to_default(
@@ -65,7 +70,10 @@ async fn take(
     if packed {
         return Err(HttpError::Packed);
     }
-    let body = read(body, doors.body_bytes).await?;
+    let body = doors
+        .clock
+        .timeout(BODY_WITHIN, read(body, doors.body_bytes))
+        .await??;
     let inbound = match braze::parse(&body, name, &doors.limits) {
         Ok(inbound) => inbound,
         Err(error) => return Err(quarantine(doors, name, &body, error).await),

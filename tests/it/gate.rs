@@ -44,9 +44,7 @@ async fn sixty_replies_leave_at_the_rate_and_braze_never_has_to_refuse() {
 async fn quiet(world: &World) {
     let mut last = u64::MAX;
     loop {
-        for _ in 0..20 {
-            world.app.store().counts().await.unwrap();
-        }
+        world.breathe().await;
         let now = world.braze.request_count();
         if now == last {
             return;
@@ -78,7 +76,7 @@ async fn nothing_leaves_between_a_429_and_the_reset() {
             "something left before the reset"
         );
     }
-    world.pass(2 * SECOND).await;
+    world.within(Duration::from_mins(1)).await;
     assert_eq!(world.braze.sent_count(), 9);
     assert_eq!(world.heard("u1").len(), 1);
     world.end().await;
@@ -95,11 +93,7 @@ async fn what_braze_certainly_did_not_take_is_sent_again_and_arrives_once() {
         world
             .until("the retry to be planned", |counts| counts.waiting == 0)
             .await;
-        for seconds in [2, 4] {
-            quiet(&world).await;
-            world.clock.advance(Duration::from_secs(seconds));
-        }
-        world.rest().await;
+        world.within(Duration::from_mins(1)).await;
         assert_eq!(
             (world.braze.request_count(), world.heard("u1").len()),
             (3, 1)
@@ -146,7 +140,7 @@ async fn a_refused_key_loses_nothing_and_rests_the_workspace() {
     world.clock.advance(Duration::from_secs(29));
     quiet(&world).await;
     assert_eq!(world.braze.request_count(), 1);
-    world.pass(Duration::from_secs(2)).await;
+    world.within(Duration::from_mins(2)).await;
     assert_eq!(world.heard("u1").len(), 1);
     world.end().await;
 }
@@ -158,14 +152,7 @@ async fn refused_keys_do_not_use_up_the_attempts_of_a_reply() {
     world.says("u1", "hello").await;
     world.clock.advance(SECOND);
     soon(world.braze.wait_for(1)).await;
-    for _ in 0..80 {
-        quiet(&world).await;
-        if world.braze.sent_count() == 1 {
-            break;
-        }
-        world.clock.advance(Duration::from_secs(10));
-    }
-    world.rest().await;
+    world.within(Duration::from_mins(10)).await;
     assert_eq!(
         (world.braze.answered_with(401), world.heard("u1").len()),
         (8, 1)
@@ -192,11 +179,7 @@ async fn replies_that_are_too_old_do_not_keep_fresh_ones_waiting() {
     world
         .until("the last to be answered", |counts| counts.waiting == 0)
         .await;
-    for _ in 0..5 {
-        quiet(&world).await;
-        world.clock.advance(SECOND);
-    }
-    quiet(&world).await;
+    world.within(Duration::from_secs(15)).await;
     assert_eq!(world.heard("fresh").len(), 1);
     world.end().await;
 }
@@ -212,8 +195,7 @@ async fn a_reply_of_unknown_fate_follows_the_policy() {
         world
             .until("the message to be answered", |counts| counts.waiting == 0)
             .await;
-        quiet(&world).await;
-        world.pass(Duration::from_secs(11)).await;
+        world.within(Duration::from_mins(1)).await;
         let counts = world.app.store().counts().await.unwrap();
         assert_eq!(
             (world.heard("u1").len(), counts.dead_deliveries),
@@ -236,7 +218,8 @@ async fn a_reply_that_is_too_old_never_leaves() {
         .await;
     quiet(&world).await;
     world.braze.behave();
-    world.pass(Duration::from_mins(16)).await;
+    world.clock.advance(Duration::from_mins(16));
+    world.within(Duration::from_mins(1)).await;
     assert_eq!(world.heard("u1").len(), 0);
     world.end().await;
 }

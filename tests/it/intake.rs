@@ -139,6 +139,34 @@ async fn a_path_that_is_no_text_is_refused_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = World::start().await;
+    let mut socket = tokio::net::TcpStream::connect(world.app.address())
+        .await
+        .unwrap();
+    let head = format!(
+        "POST /v1/inbound HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {INBOUND_SECRET}\r\n\
+         Content-Length: 50\r\n\r\n{{"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let reading = socket.read_to_string(&mut answer);
+    let passing = async {
+        loop {
+            world.clock.advance(std::time::Duration::from_secs(1));
+            world.app.store().counts().await.unwrap();
+        }
+    };
+    tokio::select! {
+        read = crate::world::soon(reading) => drop(read.unwrap()),
+        () = passing => {}
+    }
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn health_tells_the_truth() {
     let world = World::start().await;
     let get = async |path: &str| {

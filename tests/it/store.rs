@@ -371,6 +371,21 @@ async fn a_claim_that_is_given_back_is_due_when_it_was_said_and_is_no_crash(
 
 #[rstest]
 #[tokio::test]
+async fn a_row_that_cannot_be_read_stands_in_nobodys_way(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    for customer in ["ana", "bob"] {
+        bench.urges(customer, "hello").await;
+    }
+    let file = rusqlite::Connection::open(bench.path()).unwrap();
+    let broken = "UPDATE conversation SET profile = '{' WHERE external_id = 'ana'";
+    assert_eq!(file.execute(broken, ()).unwrap(), 1);
+    assert_eq!(names(&bench.claim().await), ["bob"]);
+    assert!(bench.claim().await.is_empty());
+    assert_eq!(bench.counts().await.claimed, 2);
+}
+
+#[rstest]
+#[tokio::test]
 async fn what_nobody_can_send_is_given_up_when_it_is_too_old(#[values(InSqlite)] on: Database) {
     let bench = Bench::on(on);
     let reply = bench.delivery("hi", Priority::Assistant);

@@ -133,6 +133,26 @@ impl World {
         self.rest().await;
     }
 
+    /// Lets time go by, second for second, until nothing is left to do; fails if that takes longer than `time`.
+    pub(crate) async fn within(&self, time: Duration) {
+        for _ in 0..=time.as_secs() {
+            let counts = self.app.store().counts().await.unwrap();
+            if counts.waiting == 0 && counts.claimed == 0 && counts.open_deliveries == [0, 0] {
+                return;
+            }
+            self.clock.advance(Duration::from_secs(1));
+            self.breathe().await;
+        }
+        panic!("not everything was done within {time:?}");
+    }
+
+    /// Gives the gateway room to do what it can do at this time: a few commits of the store go by.
+    pub(crate) async fn breathe(&self) {
+        for _ in 0..20 {
+            self.app.store().probe().await.unwrap();
+        }
+    }
+
     /// Waits until every message has an outcome and every delivery has left.
     pub(crate) async fn rest(&self) {
         self.until("everything to be done", |counts| {

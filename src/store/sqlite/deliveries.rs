@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::super::{Batch, StoreError};
 use super::Here;
 use super::rows::{
-    CONVERSATION, CONVERSATION_COLUMNS, collect, millis, read_conversation, time, unreadable,
+    CONVERSATION, CONVERSATION_COLUMNS, collect, millis, pass_by, read_conversation, time,
+    unreadable,
 };
 use crate::domain::{
     Attempted, Clearance, Delivery, DeliveryId, Failure, Lane, NewDelivery, OnUnknown, Outcome,
@@ -80,10 +81,11 @@ pub(super) fn claim(
         assistants
     ])?;
     let keys: Vec<i64> = collect(rows, |row| Ok(row.get(0)?))?;
-    let mut items = keys
+    let items = keys
         .into_iter()
-        .map(|key| claimed(connection, lane, key))
+        .map(|key| pass_by(claimed(connection, lane, key)))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut items: Vec<_> = items.into_iter().flatten().collect();
     items.sort_by_key(|(priority, key, _)| (*priority, *key));
     // What is due but stands behind another is woken by that other's end, so only later times count.
     let next_due = connection

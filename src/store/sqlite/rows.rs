@@ -108,6 +108,20 @@ pub(super) fn collect<T>(
     Ok(items)
 }
 
+/// Lets one row that cannot be read stand in nobody's way: it stays claimed, so that it is met once a start.
+pub(super) fn pass_by<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Unreadable(what)) => {
+            tracing::error!(
+                what,
+                "a row cannot be read; it is left as it is until the next start"
+            );
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
 /// Gives links as they are stored: a JSON array.
 pub(super) fn media_column(media: &[Private<String>]) -> String {
     media

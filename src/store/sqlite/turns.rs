@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::{Batch, Claimed, Lease, Settled, StoreError};
 use super::Here;
 use super::rows::{
-    CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, read_conversation, read_message,
-    time,
+    CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, pass_by, read_conversation,
+    read_message, time,
 };
 use super::{deliveries, handoffs, history};
 use crate::domain::{Conversation, Ownership, Settlement};
@@ -39,19 +39,25 @@ pub(super) fn claim(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query(params![here.node.0, millis(here.now), limit])?;
-    let mut held = collect(rows, |row| {
-        let conversation = read_conversation(row)?;
+    let held = collect(rows, |row| {
+        let Some(conversation) = pass_by(read_conversation(row))? else {
+            return Ok(None);
+        };
         let row_key: i64 = row.get(CONVERSATION_COLUMNS)?;
         let attempts: u32 = row.get(CONVERSATION_COLUMNS + 1)?;
         let due_at: i64 = row.get(CONVERSATION_COLUMNS + 2)?;
-        Ok((due_at, row_key, attempts, conversation))
+        Ok(Some((due_at, row_key, attempts, conversation)))
     })?;
     // What an update returns has no order.
+    let mut held: Vec<_> = held.into_iter().flatten().collect();
     held.sort_by_key(|(due_at, row, ..)| (*due_at, *row));
     let items = held
         .into_iter()
-        .map(|(_, row, attempts, conversation)| claimed(connection, conversation, row, attempts))
+        .map(|(_, row, attempts, conversation)| {
+            pass_by(claimed(connection, conversation, row, attempts))
+        })
         .collect::<Result<Vec<_>, _>>()?;
+    let items = items.into_iter().flatten().collect();
     // What is due and was left behind waits for a suspect's end, which rings.
     let next_due = connection
         .prepare_cached("SELECT min(due_at) FROM conversation WHERE node IS NULL AND due_at > ?")?
