@@ -120,7 +120,7 @@ impl World {
 
     /// Measures the door alone: nothing is worked on.
     async fn door(&self, kind: Kind, folder: &Path, figures: &mut Figures) -> Result<()> {
-        let subject = Subject::start(kind, folder, "1h", self).await?;
+        let subject = Subject::start(kind, folder, "5m", self).await?;
         let load = Load::new(subject.address(), subject.door());
         let unbounded = Semaphore::new(Semaphore::MAX_PERMITS);
         load.post(CONNECTIONS, Until::Count(WARM_UP), &unbounded)

@@ -138,7 +138,7 @@ fn configuration(address: SocketAddr, quiet: &str, world: &World) -> String {
         path = "quiet-{quiet}.db"
         [burst]
         quiet = "{quiet}"
-        cap = "2h"
+        cap = "5m"
         [turns]
         in_flight = 20000
         [workspaces.main]

@@ -40,6 +40,16 @@ async fn sixty_replies_leave_at_the_rate_and_braze_never_has_to_refuse() {
     world.end().await;
 }
 
+/// The customer `u1` writes, and the reply has been tried once.
+async fn first_attempt(world: &World) {
+    world.says("u1", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.braze.wait_for(1)).await;
+    world
+        .until("the message to be answered", |counts| counts.waiting == 0)
+        .await;
+}
+
 /// Waits until what may leave now has left.
 async fn quiet(world: &World) {
     let mut last = u64::MAX;
@@ -57,9 +67,7 @@ async fn quiet(world: &World) {
 async fn nothing_leaves_between_a_429_and_the_reset() {
     let world = World::start().await;
     world.braze.misbehave(Plan::rate_limited(30).times(1));
-    world.says("u1", "one").await;
-    world.clock.advance(SECOND);
-    soon(world.braze.wait_for(1)).await;
+    first_attempt(&world).await;
     for customer in 2..10 {
         world.says(&format!("u{customer}"), "more").await;
     }
@@ -87,12 +95,7 @@ async fn what_braze_certainly_did_not_take_is_sent_again_and_arrives_once() {
     for plan in [Plan::status(500), Plan::status(503), Plan::status(408)] {
         let world = World::start().await;
         world.braze.misbehave(plan.times(2));
-        world.says("u1", "hello").await;
-        world.clock.advance(SECOND);
-        soon(world.braze.wait_for(1)).await;
-        world
-            .until("the retry to be planned", |counts| counts.waiting == 0)
-            .await;
+        first_attempt(&world).await;
         world.within(Duration::from_mins(1)).await;
         assert_eq!(
             (world.braze.request_count(), world.heard("u1").len()),
@@ -130,12 +133,7 @@ async fn what_braze_refuses_for_good_is_kept_as_dead_and_forgotten_by_the_memory
 async fn a_refused_key_loses_nothing_and_rests_the_workspace() {
     let world = World::start().await;
     world.braze.misbehave(Plan::status(401).times(1));
-    world.says("u1", "hello").await;
-    world.clock.advance(SECOND);
-    soon(world.braze.wait_for(1)).await;
-    world
-        .until("the message to be answered", |counts| counts.waiting == 0)
-        .await;
+    first_attempt(&world).await;
     quiet(&world).await;
     world.clock.advance(Duration::from_secs(29));
     quiet(&world).await;
@@ -149,9 +147,7 @@ async fn a_refused_key_loses_nothing_and_rests_the_workspace() {
 async fn refused_keys_do_not_use_up_the_attempts_of_a_reply() {
     let world = World::start().await;
     world.braze.misbehave(Plan::status(401).times(8));
-    world.says("u1", "hello").await;
-    world.clock.advance(SECOND);
-    soon(world.braze.wait_for(1)).await;
+    first_attempt(&world).await;
     world.within(Duration::from_mins(10)).await;
     assert_eq!(
         (world.braze.answered_with(401), world.heard("u1").len()),
@@ -189,12 +185,7 @@ async fn a_reply_of_unknown_fate_follows_the_policy() {
     for (policy, arrivals, dead) in [("resend_once", 2, 0), ("hold", 1, 1), ("drop", 1, 1)] {
         let world = World::with(&format!("[reply]\non_unknown = \"{policy}\"")).await;
         world.braze.misbehave(Plan::reset().taken().times(1));
-        world.says("u1", "hello").await;
-        world.clock.advance(SECOND);
-        soon(world.braze.wait_for(1)).await;
-        world
-            .until("the message to be answered", |counts| counts.waiting == 0)
-            .await;
+        first_attempt(&world).await;
         world.within(Duration::from_mins(1)).await;
         let counts = world.app.store().counts().await.unwrap();
         assert_eq!(
@@ -210,12 +201,7 @@ async fn a_reply_of_unknown_fate_follows_the_policy() {
 async fn a_reply_that_is_too_old_never_leaves() {
     let world = World::start().await;
     world.braze.misbehave(Plan::status(503));
-    world.says("u1", "hello").await;
-    world.clock.advance(SECOND);
-    soon(world.braze.wait_for(1)).await;
-    world
-        .until("the message to be answered", |counts| counts.waiting == 0)
-        .await;
+    first_attempt(&world).await;
     quiet(&world).await;
     world.braze.behave();
     world.clock.advance(Duration::from_mins(16));
