@@ -10,26 +10,30 @@ use crate::config::{Config, DEFAULT_FILE, Environment, Problems, Source};
 use crate::prompts::Prompts;
 
 /// Checks the configuration, then the prompt folders that it names.
-pub(super) fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
-    let config = match read(file)? {
+pub(super) fn run(file: Option<&Path>) -> Exit {
+    let config = match read(file) {
         Ok(config) => config,
-        Err(problems) => {
+        Err(Unloaded::Unreadable(error)) => {
+            report::failure(&error);
+            return Exit::Problems;
+        }
+        Err(Unloaded::Wrong(problems)) => {
             // The folders of assistants that took shape are looked into all the same.
             if let Some(Err(found)) = problems.config.as_deref().map(app::load_prompts) {
                 report::prompts(&found);
             }
             report::configuration(&problems);
-            return Ok(Exit::Problems);
+            return Exit::Problems;
         }
     };
     match app::load_prompts(&config) {
         Ok(prompts) => {
             summary(&prompts);
-            Ok(Exit::Fine)
+            Exit::Fine
         }
         Err(problems) => {
             report::prompts(&problems);
-            Ok(Exit::Problems)
+            Exit::Problems
         }
     }
 }
@@ -49,20 +53,27 @@ fn summary(prompts: &[(String, Prompts)]) {
 }
 
 /// Loads the configuration, or shows what is wrong with it.
-pub(super) fn load(file: Option<&Path>) -> anyhow::Result<Option<Config>> {
-    match read(file)? {
-        Ok(config) => Ok(Some(config)),
-        Err(problems) => {
-            report::configuration(&problems);
-            Ok(None)
-        }
+pub(super) fn load(file: Option<&Path>) -> Option<Config> {
+    match read(file) {
+        Ok(config) => return Some(config),
+        Err(Unloaded::Unreadable(error)) => report::failure(&error),
+        Err(Unloaded::Wrong(problems)) => report::configuration(&problems),
     }
+    None
 }
 
-fn read(file: Option<&Path>) -> anyhow::Result<Result<Config, Problems>> {
-    let source = Source::find(file).with_context(|| {
-        let name = file.unwrap_or(Path::new(DEFAULT_FILE)).display();
-        format!("cannot read the configuration file {name}")
-    })?;
-    Ok(Config::load(source, &Environment::of_process()))
+/// Why there is no configuration.
+enum Unloaded {
+    /// The file cannot be read.
+    Unreadable(anyhow::Error),
+    /// What it says is wrong.
+    Wrong(Problems),
+}
+
+fn read(file: Option<&Path>) -> Result<Config, Unloaded> {
+    let name = file.unwrap_or(Path::new(DEFAULT_FILE)).display();
+    let source = Source::find(file)
+        .with_context(|| format!("cannot read the configuration file {name}"))
+        .map_err(Unloaded::Unreadable)?;
+    Config::load(source, &Environment::of_process()).map_err(Unloaded::Wrong)
 }

@@ -61,7 +61,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.command {
         Command::Serve(option) => on_runtime(serve::run(option.config.as_deref())),
-        Command::Check(option) => check::run(option.config.as_deref()),
+        Command::Check(option) => Ok(check::run(option.config.as_deref())),
         Command::Demo(options) => on_runtime(demo::run(options)),
         Command::Sandbox(stand_in) => on_runtime(sandbox::run(stand_in)),
     };

@@ -36,8 +36,14 @@ pub(super) fn prompts(problems: &[Problem]) {
 
 /// Shows why a command failed, with what led to it.
 pub(super) fn failure(error: &anyhow::Error) {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    anstream::eprintln!("error: {}", causes.join(": "));
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many an error names its cause itself.
+        if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    anstream::eprintln!("error: {line}");
 }
 
 fn show(problem: &Problem, source: Option<(&str, &str)>) {

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 
 /// Runs the gateway. SIGTERM or Ctrl-C stops it, SIGHUP reads the prompt folders again.
 pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
-    let Some(config) = check::load(file)? else {
+    let Some(config) = check::load(file) else {
         return Ok(Exit::Problems);
     };
     config.log.start()?;

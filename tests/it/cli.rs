@@ -59,7 +59,7 @@ fn check_without_anything_tells_what_is_missing() {
 fn wrong_arguments_and_missing_files_have_their_own_codes() {
     assert_eq!(frontdesk(&["dance"]).status.code(), Some(2));
     let ended = frontdesk(&["serve", "--config", "no-such-file.toml"]);
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(3));
     assert!(text(&ended.stderr).contains("no-such-file.toml"));
 }
 
