@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::config::Problems;
+use crate::config::{Problems, names_secret};
 use crate::problem::Problem;
 
 /// What stands around the values in a configuration.
@@ -77,7 +77,7 @@ fn veiled(text: &str, problems: &[Problem]) -> String {
     for line in text.split_inclusive('\n') {
         end += line.len();
         if let Some((key, value)) = line.split_once('=')
-            && names_secret(key)
+            && names_secret(key.trim_end().trim_end_matches(['"', '\'']))
             && !is_reference(value.trim_start_matches(FRAME))
         {
             hidden.push(end - value.len()..end);
@@ -90,12 +90,6 @@ fn veiled(text: &str, problems: &[Problem]) -> String {
         }
     }
     veiled
-}
-
-/// Tells whether a key's value is secret: `api_key`, `signing_key`, `secrets`.
-fn names_secret(key: &str) -> bool {
-    let key = key.trim_end().trim_end_matches(['"', '\'']);
-    key.ends_with("key") || key.ends_with("secrets")
 }
 
 fn is_reference(value: &str) -> bool {

@@ -23,7 +23,7 @@ use crate::telemetry::LogConfig;
 use crate::workers::TurnsConfig;
 
 pub use assistant::{AssistantConfig, ReplyConfig};
-pub use read::Environment;
+pub use read::{Environment, names_secret};
 
 /// The configuration in force where there is no file: the sample, with its values from the environment.
 const SAMPLE: &str = include_str!("../../frontdesk.toml");

@@ -159,7 +159,8 @@ fn mistake(key: &str, error: &toml::de::Error) -> Problem {
     }
 }
 
-fn names_secret(key: &str) -> bool {
+/// Tells whether the value of a key is secret: `api_key`, `signing_key`, `secrets`.
+pub fn names_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or_default();
     name.ends_with("key") || name.ends_with("secrets")
 }

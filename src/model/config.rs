@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::http_client;
 use crate::problem::Problem;
 use crate::redact::Secret;
 
@@ -114,19 +115,11 @@ impl TargetConfig {
 
     /// Gives the checked base URL.
     pub(super) fn endpoint(&self) -> Result<Url, Problem> {
+        if let Some(problem) = http_client::check_url("base_url", &self.base_url) {
+            return Err(problem.help("for example `https://api.openai.com/v1`"));
+        }
         let wrong = |message: &str| Problem::new("base_url", message);
-        let url = Url::parse(self.base_url.trim()).map_err(|error| {
-            wrong(&format!("not a URL: {error}")).help("for example `https://api.openai.com/v1`")
-        })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("expected an `http` or `https` URL"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("a URL may not hold a user or password").help("use `api_key`"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("a URL may not hold a query or fragment"));
-        }
+        let url = Url::parse(self.base_url.trim()).map_err(|error| wrong(&error.to_string()))?;
         if url
             .path()
             .trim_end_matches('/')

@@ -137,7 +137,7 @@ impl World {
     pub(crate) async fn within(&self, time: Duration) {
         for _ in 0..=time.as_secs() {
             let counts = self.app.store().counts().await.unwrap();
-            if counts.waiting == 0 && counts.claimed == 0 && counts.open_deliveries == [0, 0] {
+            if is_done(&counts) {
                 return;
             }
             self.clock.advance(Duration::from_secs(1));
@@ -155,10 +155,7 @@ impl World {
 
     /// Waits until every message has an outcome and every delivery has left.
     pub(crate) async fn rest(&self) {
-        self.until("everything to be done", |counts| {
-            counts.waiting == 0 && counts.claimed == 0 && counts.open_deliveries == [0, 0]
-        })
-        .await;
+        self.until("everything to be done", is_done).await;
     }
 
     /// Waits until the store stands as it should. Asking the store is what takes the time; nobody sleeps.
@@ -197,29 +194,12 @@ impl World {
 
     /// Stops the gateway and starts it anew on the same files.
     pub(crate) async fn restart(self) -> Self {
-        let Self {
-            clock,
-            model,
-            braze,
-            desk,
-            app,
-            support: _,
-            config,
-            outside,
-            folder,
-        } = self;
-        assert!(app.stop().await);
-        let app = App::start(&config, clock.clone()).await.unwrap();
+        assert!(soon(self.app.stop()).await);
+        let app = App::start(&self.config, self.clock.clone()).await.unwrap();
         Self {
-            clock,
-            model,
-            braze,
-            desk,
             support: phone(&app, "support"),
             app,
-            config,
-            outside,
-            folder,
+            ..self
         }
     }
 
@@ -228,6 +208,11 @@ impl World {
         assert!(soon(self.app.stop()).await);
         self.outside.stop();
     }
+}
+
+/// Tells whether every message has an outcome and every delivery has left.
+fn is_done(counts: &Counts) -> bool {
+    counts.waiting == 0 && counts.claimed == 0 && counts.open_deliveries == [0, 0]
 }
 
 fn phone(app: &App, assistant: &str) -> Phone {
