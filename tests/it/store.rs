@@ -1323,7 +1323,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
             refused,
             OpenError::NewerSchema {
                 found: 7,
-                known: 1,
+                known: 2,
                 ..
             }
         ),
@@ -1331,7 +1331,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
     );
     let message = refused.to_string();
     assert!(
-        message.contains("version 7") && message.contains("up to 1"),
+        message.contains("version 7") && message.contains("up to 2"),
         "{message}"
     );
     assert!(

@@ -7,7 +7,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+];
 
 /// Marks the file as ours (`FDSK`), so that another program's database is never touched.
 const APPLICATION_ID: i32 = 0x4644_534b;
