@@ -12,7 +12,7 @@ use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{Desk, DeskError};
-use crate::http::{self, Door, Doors};
+use crate::http::{self, Door, Doors, Tls};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
 use crate::model::{Target, TargetError};
@@ -73,6 +73,9 @@ pub enum StartError {
         /// Why.
         source: BuildError,
     },
+    /// The certificate cannot be used, though it could when it was checked.
+    #[error("{0}")]
+    Tls(Problem),
     /// The address is taken or not ours.
     #[error("cannot listen on {address} (`server.listen`): {source}")]
     Listen {
@@ -102,6 +105,12 @@ impl App {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
 
+        let tls = config.server.tls.clone().map(Tls::open).transpose();
+        let tls = tls.map_err(StartError::Tls)?;
+        if let Some(tls) = &tls {
+            tls.watch(clock.clone(), &shutdown);
+        }
+
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
@@ -116,10 +125,14 @@ impl App {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
         let doors = doors(config, &prompts, &outside, &store, &clock, &shutdown);
-        let stop = shutdown.clone();
-        shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
+        let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
+        let stop = async move {
             stop.stopping().await;
-        }));
+            time.sleep(withdraw).await;
+        };
+        let router = http::router(Arc::new(doors));
+        let entrance = config.server.entrance(tls);
+        shutdown.spawn(entrance.serve(listener, router, shutdown.clone(), stop));
         Ok(Self {
             address,
             prompts,

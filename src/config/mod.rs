@@ -170,6 +170,9 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
+        if let Some(tls) = &mut self.server.tls {
+            tls.resolve(folder);
+        }
         for assistant in self.assistants.values_mut() {
             assistant.prompts = assistant.prompts.take().map(|path| folder.join(path));
         }
