@@ -9,6 +9,7 @@
 mod cli;
 mod crash;
 mod docs;
+mod door;
 mod evaluation;
 mod gate;
 mod handoff;

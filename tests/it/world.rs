@@ -49,20 +49,25 @@ impl World {
 
     /// Starts a world whose gate lets `rate` requests a second pass, `burst` at once.
     pub(crate) async fn with_rates(rate: u32, burst: u32) -> Self {
-        Self::make(rate, burst, "", "").await
+        Self::make(rate, burst, ["", "", ""]).await
     }
 
     /// Starts a world with more in its configuration: whole tables, appended.
     pub(crate) async fn with(more: &str) -> Self {
-        Self::make(1_000, 1_000, "", more).await
+        Self::make(1_000, 1_000, ["", "", more]).await
     }
 
     /// Starts a world with more keys for its assistant.
     pub(crate) async fn with_assistant(keys: &str) -> Self {
-        Self::make(1_000, 1_000, keys, "").await
+        Self::make(1_000, 1_000, ["", keys, ""]).await
     }
 
-    async fn make(rate: u32, burst: u32, assistant: &str, more: &str) -> Self {
+    /// Starts a world with more keys for its listener.
+    pub(crate) async fn with_server(keys: &str) -> Self {
+        Self::make(1_000, 1_000, [keys, "", ""]).await
+    }
+
+    async fn make(rate: u32, burst: u32, [server, assistant, more]: [&str; 3]) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -78,6 +83,7 @@ impl World {
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
             .replace("{rate}", &rate.to_string())
             .replace("{burst}", &burst.to_string())
+            .replace("{server}", server)
             .replace("{assistant}", assistant);
         let toml = toml + more;
         let config = config(&toml);
@@ -234,6 +240,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         r#"
         [server]
         listen = "127.0.0.1:0"
+        {{server}}
         [store]
         path = "{}/frontdesk.db"
         [workspaces.main]
