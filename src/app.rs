@@ -130,9 +130,9 @@ impl App {
             stop.stopping().await;
             time.sleep(withdraw).await;
         };
-        let router = http::router(Arc::new(doors));
+        let doors = http::router(Arc::new(doors));
         let entrance = config.server.entrance(tls);
-        shutdown.spawn(entrance.serve(listener, router, shutdown.clone(), stop));
+        shutdown.spawn(entrance.serve(listener, doors, shutdown.clone(), stop));
         Ok(Self {
             address,
             prompts,

@@ -38,10 +38,11 @@
 //!                        └── POST /v1/conversations/ID/release
 //! ```
 //!
-//! **In.** A door checks the bearer token, reads the body ([`braze::parse`]) and stores the message. It answers 202 when
-//! the commit is on disk, 200 for a copy. What cannot be read is kept too, in quarantine, since Braze does not send it
-//! again. The message makes its conversation due: `burst.quiet` from now, `burst.cap` from the first one at most, and at
-//! once where a phrase rule is met that hands over or opts out.
+//! **In.** A listener of our own bounds what strangers can cost ([`http::Entrance`]). A door checks the bearer token, reads
+//! the body ([`braze::parse`]) and stores the message. It answers 202 when the commit is on disk, 200 for a copy. What
+//! cannot be read is kept too, in quarantine, since Braze does not send it again. The message makes its conversation due:
+//! `burst.quiet` from now, `burst.cap` from the first one at most, and at once where a phrase rule is met that hands over
+//! or opts out.
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the

@@ -163,8 +163,8 @@ impl Guest {
     }
 }
 
-fn ok(text: &str) -> Option<(u16, String)> {
-    Some((200, text.to_owned()))
+fn ok(text: &str) -> (u16, String) {
+    (200, text.to_owned())
 }
 
 #[rstest]
@@ -182,7 +182,7 @@ async fn a_head_has_its_time(#[case] before: &str, #[case] text: &str) {
     let house = House::open(limits, &[]).await;
     let mut guest = house.enter("127.0.0.1").await;
     if !before.is_empty() {
-        assert_eq!(guest.asks(before).await, ok("ok"));
+        assert_eq!(guest.asks(before).await, Some(ok("ok")));
     }
     guest.send(text).await;
     if text.starts_with("PRI") {
@@ -209,7 +209,7 @@ async fn a_head_that_comes_byte_by_byte_gains_no_time() {
         while writing.write_all(b"x").await.is_ok() {
             Clock::system().sleep(Duration::from_millis(10)).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let mut answer = Vec::new();
     let closed = async { drop(reading.read_to_end(&mut answer).await) };
@@ -228,7 +228,7 @@ async fn a_pause_between_two_requests_has_its_own_time() {
     };
     let house = House::open(limits, &[]).await;
     let mut guest = house.enter("127.0.0.1").await;
-    assert_eq!(guest.asks(QUICK).await, ok("ok"));
+    assert_eq!(guest.asks(QUICK).await, Some(ok("ok")));
     guest.is_closed().await;
     house.end().await;
 }
@@ -257,7 +257,7 @@ async fn a_newcomer_takes_the_place_of_who_kept_us_waiting_longest() {
     };
     let house = House::open(limits, &[]).await;
     let mut proven = house.enter("127.0.0.1").await;
-    assert_eq!(proven.asks(QUICK).await, ok("ok"));
+    assert_eq!(proven.asks(QUICK).await, Some(ok("ok")));
     let mut working = house.enter("127.0.0.1").await;
     working.send(SLOW).await;
     house.has_begun(1).await;
@@ -268,16 +268,16 @@ async fn a_newcomer_takes_the_place_of_who_kept_us_waiting_longest() {
     // First those go who never had an answer, in their order; then who had one; never who waits for ours.
     let mut fifth = house.enter("127.0.0.1").await;
     silent.is_closed().await;
-    assert_eq!(fifth.asks(QUICK).await, ok("ok"));
+    assert_eq!(fifth.asks(QUICK).await, Some(ok("ok")));
     let mut sixth = house.enter("127.0.0.1").await;
     half.is_closed().await;
-    assert_eq!(sixth.asks(QUICK).await, ok("ok"));
+    assert_eq!(sixth.asks(QUICK).await, Some(ok("ok")));
     let mut seventh = house.enter("127.0.0.1").await;
     proven.is_closed().await;
-    assert_eq!(seventh.asks(QUICK).await, ok("ok"));
+    assert_eq!(seventh.asks(QUICK).await, Some(ok("ok")));
     assert!(working.waits());
     house.go.add_permits(1);
-    assert_eq!(working.answer().await, ok("done"));
+    assert_eq!(working.answer().await, Some(ok("done")));
     house.end().await;
 }
 
@@ -301,7 +301,7 @@ async fn where_all_wait_for_us_a_newcomer_waits_too() {
     house.go.add_permits(2);
     let mut done = 0;
     for guest in [&mut first, &mut second, &mut third] {
-        done += usize::from(guest.answer().await == ok("done"));
+        done += usize::from(guest.answer().await == Some(ok("done")));
     }
     assert_eq!(done, 3);
     house.end().await;
@@ -325,10 +325,10 @@ async fn one_address_has_its_share_and_takes_no_other_s() {
     house.has_begun(2).await;
     // Both wait for us, so the fourth has no one to displace.
     house.enter("127.0.0.3").await.is_closed().await;
-    assert_eq!(other.asks(QUICK).await, ok("ok"));
+    assert_eq!(other.asks(QUICK).await, Some(ok("ok")));
     house.go.add_permits(2);
-    assert_eq!(second.answer().await, ok("done"));
-    assert_eq!(third.answer().await, ok("done"));
+    assert_eq!(second.answer().await, Some(ok("done")));
+    assert_eq!(third.answer().await, Some(ok("done")));
     house.end().await;
 }
 
@@ -366,12 +366,12 @@ async fn a_trusted_proxy_comes_for_many_and_each_of_them_has_a_share() {
     house.has_begun(5).await;
     house.enter("127.0.0.7").await.is_closed().await;
     house.go.add_permits(5);
-    assert_eq!(ana.answer().await, ok("done"));
-    assert_eq!(bo.answer().await, ok("done"));
-    assert_eq!(stranger.answer().await, ok("done"));
+    assert_eq!(ana.answer().await, Some(ok("done")));
+    assert_eq!(bo.answer().await, Some(ok("done")));
+    assert_eq!(stranger.answer().await, Some(ok("done")));
     // Her share is free again.
     house.go.add_permits(1);
-    assert_eq!(again.asks(&for_whom("192.0.2.1")).await, ok("done"));
+    assert_eq!(again.asks(&for_whom("192.0.2.1")).await, Some(ok("done")));
     house.end().await;
 }
 

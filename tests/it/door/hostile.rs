@@ -6,6 +6,7 @@ use frontdesk::http::Limits;
 use rstest::rstest;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{BRIEF, House, QUICK, limits};
 use crate::world::{INBOUND_SECRET, World, soon};
@@ -95,19 +96,16 @@ async fn a_head_has_its_bounds(#[case] lines: usize, #[case] length: usize, #[ca
     assert_eq!(answers((head + "\r\n").as_bytes()).await, [status]);
 }
 
-async fn post(
-    world: &World,
-    headers: &[(&str, &str)],
-    body: impl Into<reqwest::Body>,
-) -> (u16, Value) {
+/// Posts to the assistant of a world. Gives the status and the answer.
+async fn post(world: &World, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Value) {
     let client = reqwest::Client::builder().build().unwrap();
-    let mut request = client
-        .post(format!("{}/v1/inbound/support", world.url()))
-        .body(body);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = request.send().await.unwrap();
+    let url = format!("{}/v1/inbound/support", world.url());
+    let request = headers
+        .iter()
+        .fold(client.post(url), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+    let response = request.body(body).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
@@ -115,116 +113,162 @@ fn bearer() -> String {
     format!("Bearer {INBOUND_SECRET}")
 }
 
-/// A body that is in order but for one field.
+/// Gives a body that is in order but for one field.
 fn odd(field: &str) -> Vec<u8> {
     format!(r#"{{"user_id": "u1", "phone_number": "+1555", {field}, "message": "hi"}}"#)
         .into_bytes()
 }
 
+/// Gives bodies, and whether one whose template escapes everything is taken.
+fn bodies() -> Vec<(Vec<u8>, bool)> {
+    let nested = |open: &str, close: &str| {
+        let deep = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
+        (deep.clone().into_bytes(), odd(&format!("\"tier\": {deep}")))
+    };
+    let (list, list_inside) = nested("[", "]");
+    let (object, object_inside) = nested("{\"a\":", "}");
+    let refused = [
+        b"".to_vec(),
+        b" \r\n ".to_vec(),
+        b"null".to_vec(),
+        b"1e400".to_vec(),
+        list,
+        list_inside,
+        object,
+        object_inside,
+        odd(r#""tier": 1e400"#),
+        odd(r#""user_id": "u2""#),
+        odd(r#""message": "another""#),
+        odd(r#""tier": "\ud800""#),
+        odd(r#""tier": "a\u0000b""#),
+        odd("\"tier\": \"a\0b\""),
+        [&odd("\"tier\": \"")[..], b"\xff\"}"].concat(),
+        br#"{"user_id": ["u1"], "message": "hi"}"#.to_vec(),
+        br#"{"user_id": "u1", "phone_number": {}, "message": "hi"}"#.to_vec(),
+        br#"{"user_id": "u1", "message": ["hi"]}"#.to_vec(),
+        br#"{"user_id": "u1", "message": "\udc00\ud800"}"#.to_vec(),
+        [&odd("\"tier\": 1")[..], b" and more"].concat(),
+    ];
+    let taken = [
+        br#"{"user_id": 5, "phone_number": "+1555", "message": "hi"}"#.to_vec(),
+        [b"\xef\xbb\xbf", &odd("\"tier\": 1")[..]].concat(),
+    ];
+    let refused = refused.into_iter().map(|body| (body, false));
+    refused
+        .chain(taken.into_iter().map(|body| (body, true)))
+        .collect()
+}
+
+#[rstest]
 #[tokio::test]
-async fn probe_bodies() {
-    for mode in ["auto", "json_escape"] {
-        let world = World::with(&format!("[inbound]\nescaping = \"{mode}\"")).await;
-        let mut cases: Vec<(&str, Vec<u8>)> = vec![
-            ("empty", vec![]),
-            ("white space", b" \r\n ".to_vec()),
-            ("null", b"null".to_vec()),
-            ("array", b"[]".to_vec()),
-            ("string", b"\"hi\"".to_vec()),
-            ("1e400 alone", b"1e400".to_vec()),
-            ("deep", "[".repeat(10_000).into_bytes()),
-            (
-                "deep closed",
-                ["[".repeat(10_000), "]".repeat(10_000)]
-                    .concat()
-                    .into_bytes(),
-            ),
-            (
-                "deep field",
-                odd(&format!(
-                    "\"tier\": {}{}",
-                    "[".repeat(10_000),
-                    "]".repeat(10_000)
-                )),
-            ),
-            (
-                "deep objects",
-                odd(&format!(
-                    "\"tier\": {}1{}",
-                    "{\"a\":".repeat(10_000),
-                    "}".repeat(10_000)
-                )),
-            ),
-            ("1e400", odd("\"tier\": 1e400")),
-            ("dup", odd("\"user_id\": \"u2\"")),
-            ("dup msg", odd("\"message\": \"other\"")),
-            ("surrogate", odd(r#""tier": "\ud800""#)),
-            ("nul escaped", odd(r#""tier": "a\u0000b""#)),
-            ("nul raw", odd("\"tier\": \"a\0b\"")),
-            (
-                "invalid utf8",
-                odd("\"tier\": \"x\"")
-                    .into_iter()
-                    .map(|b| if b == b'x' { 0xff } else { b })
-                    .collect(),
-            ),
-            (
-                "number id",
-                br#"{"user_id": 5, "phone_number": "+1555", "message": "hi"}"#.to_vec(),
-            ),
-            (
-                "list id",
-                br#"{"user_id": ["u1"], "phone_number": {}, "message": "hi"}"#.to_vec(),
-            ),
-            (
-                "number message",
-                br#"{"user_id": "u1", "message": 5}"#.to_vec(),
-            ),
-            (
-                "null message",
-                br#"{"user_id": "u1", "message": null}"#.to_vec(),
-            ),
-            (
-                "list message",
-                br#"{"user_id": "u1", "message": ["hi"]}"#.to_vec(),
-            ),
-            (
-                "message nul",
-                b"{\"user_id\": \"u1\", \"message\": \"a\\u0000b\"}".to_vec(),
-            ),
-            (
-                "message surrogate",
-                br#"{"user_id": "u1", "message": "\ud800"}"#.to_vec(),
-            ),
-            (
-                "message surrogate pair swapped",
-                br#"{"user_id": "u1", "message": "\udc00\ud800"}"#.to_vec(),
-            ),
-            (
-                "id nul",
-                br#"{"user_id": "u\u00001", "message": "m"}"#.to_vec(),
-            ),
-            (
-                "id surrogate",
-                br#"{"user_id": "\ud800", "message": "m"}"#.to_vec(),
-            ),
-        ];
-        cases.push((
-            "bom",
-            [b"\xef\xbb\xbf".to_vec(), odd("\"tier\": 1")].concat(),
-        ));
-        cases.push((
-            "trailing",
-            [odd("\"tier\": 2"), b" garbage".to_vec()].concat(),
-        ));
-        for (name, body) in cases {
-            let (status, answer) = post(&world, &[("authorization", &bearer())], body).await;
-            let counts = world.app.store().counts().await.unwrap();
-            println!(
-                "{name}: {status} {} {} {}",
-                answer["detail"], counts.waiting, counts.quarantined
-            );
-        }
-        world.end().await;
+async fn a_hostile_body_is_kept_one_way_or_the_other(
+    #[values("json_escape", "auto")] escaping: &str,
+) {
+    let world = World::with(&format!("[inbound]\nescaping = \"{escaping}\"")).await;
+    let authorization = bearer();
+    for (number, (body, taken)) in bodies().into_iter().enumerate() {
+        let text = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
+        // No copy of another: the same words of the same customer would be one.
+        world.clock.advance(std::time::Duration::from_mins(1));
+        world.rest().await;
+        let before = world.app.store().counts().await.unwrap();
+        let (status, answer) = post(&world, &[("authorization", &authorization)], body).await;
+        let after = world.app.store().counts().await.unwrap();
+        // A template that escapes nothing makes a text of much that is no JSON.
+        let taken = match escaping {
+            "auto" => status == 202,
+            _ => taken,
+        };
+        let kept = (
+            status,
+            after.waiting - before.waiting,
+            after.quarantined - before.quarantined,
+        );
+        let expected = if taken { (202, 1, 0) } else { (400, 0, 1) };
+        assert_eq!(kept, expected, "{number}: {text}: {answer}");
     }
+    let before = world.app.store().counts().await.unwrap();
+    assert_eq!(post(&world, &[], b"[".repeat(10_000)).await.0, 401);
+    let after = world.app.store().counts().await.unwrap();
+    assert_eq!(after.quarantined, before.quarantined, "a stranger's body");
+    world.end().await;
+}
+
+#[rstest]
+#[case::packed(&[("content-encoding", "gzip")], b"\x1f\x8b\x08\0\0".to_vec(), 415)]
+#[case::one_byte_too_long(&[], vec![b' '; 256 * 1_024 + 1], 413)]
+#[tokio::test]
+async fn what_is_too_long_or_packed_is_not_kept(
+    #[case] headers: &[(&str, &str)],
+    #[case] body: Vec<u8>,
+    #[case] expected: u16,
+) {
+    let world = World::start().await;
+    let authorization = bearer();
+    let headers = [&[("authorization", authorization.as_str())], headers].concat();
+    let (status, answer) = post(&world, &headers, body).await;
+    assert_eq!(status, expected, "{answer}");
+    let counts = world.app.store().counts().await.unwrap();
+    assert_eq!((counts.waiting, counts.quarantined), (0, 0));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_in_chunks_are_refused_and_not_read() {
+    let world = World::start().await;
+    let stream = TcpStream::connect(world.app.address()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let head = format!(
+        "POST /v1/inbound HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        bearer()
+    );
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(65_536));
+    let mut sent = 0;
+    let flooding = async {
+        writing.write_all(head.as_bytes()).await.unwrap();
+        while sent < 100_000_000 && writing.write_all(chunk.as_bytes()).await.is_ok() {
+            sent += chunk.len();
+        }
+    };
+    let mut answer = Vec::new();
+    // The connection may be reset when the answer is through.
+    let ((), _) = soon(async { tokio::join!(flooding, reading.read_to_end(&mut answer)) }).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    // What the system's own buffers swallow has left as well.
+    assert!(sent < 20_000_000, "{sent}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_guesser_learns_nothing_and_both_secrets_of_a_rotation_hold() {
+    let world = World::start().await;
+    let body = || odd("\"tier\": 1");
+    let half = &INBOUND_SECRET[..INBOUND_SECRET.len() - 1];
+    let guesses = [
+        "Bearer ".to_owned(),
+        format!("Bearer {half}"),
+        format!("Bearer {INBOUND_SECRET}x"),
+        format!("Bearer {}", "x".repeat(INBOUND_SECRET.len())),
+        "Bearer the-secret-before-the-rotation".to_owned(),
+        format!("Basic {INBOUND_SECRET}"),
+    ];
+    let nothing = post(&world, &[], body()).await;
+    assert_eq!(nothing.0, 401);
+    for guess in guesses {
+        let answer = post(&world, &[("authorization", &guess)], body()).await;
+        assert_eq!(answer, nothing, "{guess}");
+    }
+    for (secret, customer) in [
+        (INBOUND_SECRET, "u1"),
+        ("the-next-inbound-secret-of-the-rotation", "u2"),
+    ] {
+        let header = format!("Bearer {secret}");
+        let body = format!(r#"{{"user_id": "{customer}", "message": "hi"}}"#).into_bytes();
+        assert_eq!(
+            post(&world, &[("authorization", &header)], body).await.0,
+            202
+        );
+    }
+    world.end().await;
 }

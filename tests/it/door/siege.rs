@@ -21,7 +21,7 @@ use crate::world::{INBOUND_SECRET, soon};
 const CUSTOMERS: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 
 /// Addresses of the slow connections.
-const ADDRESSES: usize = 40;
+const ADDRESSES: u32 = 40;
 
 /// Valid messages a second.
 const RATE: u32 = 50;
@@ -32,18 +32,22 @@ const DRIP: Duration = Duration::from_secs(1);
 /// How often a customer's message is posted anew when its connection fails, as Braze does.
 const TRIES: usize = 5;
 
+/// How long one try may take; Braze waits longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A siege and what the gateway bears.
 struct Siege {
     /// Slow connections; each second one is slow with its head, the others with their bodies.
-    slow: usize,
+    slow: u32,
     /// `server.connections`.
-    connections: usize,
+    connections: u32,
     /// For how long, each way: first without and then with the slow connections.
     lasts: Duration,
 }
 
 /// What was measured in one of the two times.
 #[derive(Debug)]
+#[expect(dead_code, reason = "printed whole")]
 struct Figures {
     messages: usize,
     /// Posts that failed and were made again.
@@ -119,12 +123,12 @@ impl Siege {
         std::fs::write(&config, text).unwrap();
         let gateway = Gateway::start(&config).await;
         let before = gateway.measure("before", self.lasts).await;
-        println!("without slow connections: {before:?}");
+        tell(&format!("without slow connections: {before:?}"));
         let during = tokio::select! {
             during = gateway.measure("during", self.lasts) => during,
             () = self.lay(gateway.address) => unreachable!("it goes on until it is dropped"),
         };
-        println!("with {} slow connections: {during:?}", self.slow);
+        tell(&format!("with {} slow connections: {during:?}", self.slow));
         outside.stop();
         [before, during]
     }
@@ -134,8 +138,7 @@ impl Siege {
         let slow = (0..self.slow).map(|number| async move {
             let clock = Clock::system();
             // They do not all come in the same moment.
-            let pause = DRIP.mul_f64(number as f64 / self.slow as f64);
-            clock.sleep(pause).await;
+            clock.sleep(DRIP * number / self.slow).await;
             loop {
                 drop(drip(address, number).await);
                 clock.sleep(DRIP).await;
@@ -145,8 +148,14 @@ impl Siege {
     }
 }
 
+/// Says what was measured, for who runs the test with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a test's own report")]
+fn tell(what: &str) {
+    println!("{what}");
+}
+
 /// Is as slow as a peer can be, until the other side has had enough.
-async fn drip(address: SocketAddr, number: usize) -> std::io::Result<()> {
+async fn drip(address: SocketAddr, number: u32) -> std::io::Result<()> {
     let host = u8::try_from(2 + number % ADDRESSES).unwrap();
     let mut stream = connect(Ipv4Addr::new(127, 0, 0, host), address).await?;
     let head = match number % 2 {
@@ -208,7 +217,7 @@ impl Gateway {
     /// Lets customers write for a while.
     async fn measure(&self, name: &str, lasts: Duration) -> Figures {
         let client = reqwest::Client::builder().local_address(IpAddr::from(CUSTOMERS));
-        let client = client.build().unwrap();
+        let client = client.timeout(PATIENCE).build().unwrap();
         let clock = Clock::system();
         let start = clock.now();
         let count = RATE * u32::try_from(lasts.as_secs()).unwrap();
@@ -263,7 +272,7 @@ impl Gateway {
             if let Ok(answer) = request.send().await
                 && matches!(answer.status().as_u16(), 200 | 202)
             {
-                return (clock.elapsed() - start, retries);
+                return (clock.elapsed().saturating_sub(start), retries);
             }
         }
         panic!("{customer} was not heard");
