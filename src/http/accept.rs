@@ -267,8 +267,8 @@ impl Visit {
             trusted_proxies,
             ..
         } = &self.house.entrance;
-        // A head with both a length and chunks is read by the chunks; who reads it by the length sees another request
-        // behind it. That one must not be taken up.
+        // Chunks are where two readers of one head come to see different ends: chunks twice, or beside a length. What
+        // stands behind such a request is not taken up.
         let is_last = request.version() < Version::HTTP_2
             && request.headers().contains_key(TRANSFER_ENCODING);
         let (open, handled) = self.place.pulse.begin(request.version());

@@ -295,6 +295,9 @@ async fn where_all_wait_for_us_a_newcomer_waits_too() {
     house.has_begun(2).await;
     let mut third = house.enter("127.0.0.3").await;
     third.send(SLOW).await;
+    let clock = Clock::system();
+    let begins = clock.timeout(BRIEF, house.has_begun(3)).await;
+    assert!(begins.is_err(), "there is no place for it");
     house.go.add_permits(1);
     // One of the two is done, and its place is what the third waited for.
     house.has_begun(3).await;
