@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::handoff::Desk;
 use crate::problem::Problem;
 use crate::prompts::Prompts;
+use crate::pulse::Pulse;
 use crate::redact::Secret;
 use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
@@ -173,6 +174,8 @@ pub struct Doors {
     pub body_bytes: usize,
     /// The time.
     pub clock: Clock,
+    /// Whether the workers' loops turn.
+    pub pulse: Arc<Pulse>,
     /// Whether the stop has begun.
     pub shutdown: Shutdown,
     /// Where messages are kept.
