@@ -19,10 +19,10 @@ use crate::memory::Memory;
 use crate::model::{Target, TargetError};
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
-use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
+use crate::watchdog::Watchdog;
 use crate::workers::{self, Route, Shared};
 
 /// What is left of the time to stop when turns are cut short: enough to write down where they stood.
@@ -113,14 +113,14 @@ impl App {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
 
-        let pulse = Arc::new(Pulse::new(clock.clone()));
+        let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
             memory: Arc::new(Memory::new(config.memory.clone())),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
-            pulse: Arc::clone(&pulse),
+            watchdog: Arc::clone(&watchdog),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
             sends_end: sends_end(config),
             stop_began: Arc::default(),
@@ -132,7 +132,7 @@ impl App {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
         let doors = doors(
-            config, &prompts, &outside, &store, &clock, &shutdown, &pulse,
+            config, &prompts, &outside, &store, &clock, &shutdown, &watchdog,
         );
         let stop = shutdown.clone();
         shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
@@ -325,7 +325,7 @@ fn doors(
     store: &Arc<dyn Store>,
     clock: &Clock,
     shutdown: &Shutdown,
-    pulse: &Arc<Pulse>,
+    watchdog: &Arc<Watchdog>,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -347,7 +347,7 @@ fn doors(
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
         clock: clock.clone(),
-        pulse: Arc::clone(pulse),
+        watchdog: Arc::clone(watchdog),
         shutdown: shutdown.clone(),
         store: Arc::clone(store),
     }

@@ -27,10 +27,10 @@ use crate::clock::Clock;
 use crate::handoff::Desk;
 use crate::problem::Problem;
 use crate::prompts::Prompts;
-use crate::pulse::Pulse;
 use crate::redact::Secret;
 use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
+use crate::watchdog::Watchdog;
 
 pub use error::HttpError;
 
@@ -175,7 +175,7 @@ pub struct Doors {
     /// The time.
     pub clock: Clock,
     /// Whether the workers' loops turn.
-    pub pulse: Arc<Pulse>,
+    pub watchdog: Arc<Watchdog>,
     /// Whether the stop has begun.
     pub shutdown: Shutdown,
     /// Where messages are kept.

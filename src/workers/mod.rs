@@ -22,10 +22,10 @@ use crate::clock::{Clock, later};
 use crate::domain::{DeliveryId, OnUnknown};
 use crate::handoff::Desk;
 use crate::memory::Memory;
-use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::store::{Listener, Store, StoreError};
 use crate::turn::Assistant;
+use crate::watchdog::Watchdog;
 
 pub use turns::TurnsConfig;
 
@@ -49,7 +49,7 @@ pub struct Shared {
     /// When to stop, and who waits for the workers.
     pub shutdown: Shutdown,
     /// Hears that the loops of the workers turn.
-    pub pulse: Arc<Pulse>,
+    pub watchdog: Arc<Watchdog>,
     /// How long turns may go on once the stop has begun; then they go back to the store.
     pub turns_end: Duration,
     /// How long requests may still begin once the stop has begun, so that each can end before it does.
@@ -112,7 +112,7 @@ impl Shared {
     ) -> Option<u32> {
         let mut end = pin!(end);
         loop {
-            self.pulse.beat(name);
+            self.watchdog.beat(name);
             tokio::select! {
                 biased;
                 () = &mut end => return None,

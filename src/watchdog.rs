@@ -11,12 +11,12 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Hears the beats of loops, by their names.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Watchdog {
     clock: Clock,
     beats: Mutex<BTreeMap<String, Duration>>,
 }
 
-impl Pulse {
+impl Watchdog {
     /// Makes one that has heard nothing, and so misses nothing.
     pub fn new(clock: Clock) -> Self {
         Self {
@@ -53,17 +53,17 @@ mod tests {
     #[test]
     fn a_loop_is_missed_when_it_was_heard_and_then_was_not() {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-        let pulse = Pulse::new(clock.clone());
+        let watchdog = Watchdog::new(clock.clone());
         clock.advance(Duration::from_hours(1));
-        assert_eq!(pulse.missed(), None);
-        pulse.beat("turns");
-        pulse.beat("upkeep");
+        assert_eq!(watchdog.missed(), None);
+        watchdog.beat("turns");
+        watchdog.beat("upkeep");
         clock.advance(SILENCE);
-        assert_eq!(pulse.missed(), None);
-        pulse.beat("upkeep");
+        assert_eq!(watchdog.missed(), None);
+        watchdog.beat("upkeep");
         clock.advance(Duration::from_millis(1));
-        assert_eq!(pulse.missed().as_deref(), Some("turns"));
-        pulse.beat("turns");
-        assert_eq!(pulse.missed(), None);
+        assert_eq!(watchdog.missed().as_deref(), Some("turns"));
+        watchdog.beat("turns");
+        assert_eq!(watchdog.missed(), None);
     }
 }
