@@ -5,11 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
-/// The longest wait that a server is believed to mean: more is a mistake, or a quota that a person has to look into.
-const WAIT_MAX: Duration = Duration::from_mins(10);
-
-/// Gives the first sensible wait that the headers name. Zero and negative ones, which some servers send, say nothing.
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// Gives the first sensible wait that the headers name, `most` at most. Zero and negative ones, which some servers send,
+/// say nothing.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp, most: Duration) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |name: &str| text(name)?.parse::<f64>().ok();
     let millis = |name: &str| Some(number(name)? / 1_000.0);
@@ -26,7 +24,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     .into_iter()
     .flatten()
     .filter(|seconds| *seconds > 0.0)
-    .filter_map(|seconds| Duration::try_from_secs_f64(seconds.min(WAIT_MAX.as_secs_f64())).ok())
+    .filter_map(|seconds| Duration::try_from_secs_f64(seconds.min(most.as_secs_f64())).ok())
     .find(|wait| !wait.is_zero())
 }
 
@@ -38,6 +36,8 @@ mod tests {
 
     use super::*;
     use crate::fuzz;
+
+    const MOST: Duration = Duration::from_mins(10);
 
     #[rstest]
     #[case(&[("retry-after", "2")], Some(2_000))]
@@ -67,7 +67,7 @@ mod tests {
             .collect();
         let now = Timestamp::from_second(10).unwrap();
         assert_eq!(
-            retry_after(&headers, now),
+            retry_after(&headers, now, MOST),
             wait_ms.map(Duration::from_millis)
         );
     }
@@ -116,8 +116,8 @@ mod tests {
                     headers.append(HeaderName::from_static(name), value);
                 }
             }
-            if let Some(wait) = retry_after(&headers, now) {
-                prop_assert!(!wait.is_zero() && wait <= WAIT_MAX, "{wait:?}");
+            if let Some(wait) = retry_after(&headers, now, MOST) {
+                prop_assert!(!wait.is_zero() && wait <= MOST, "{wait:?}");
             }
         }
     }
