@@ -60,7 +60,7 @@ impl World {
 
     /// Starts a world with such a gate and with more in its configuration.
     pub(crate) async fn paced(rate: u32, burst: u32, more: &str) -> Self {
-        Self::make(rate, burst, "", more).await
+        Self::make(&format!("rate = {rate}\nburst = {burst}"), "", more).await
     }
 
     /// Starts a world with more in its configuration: whole tables, appended.
