@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::gate::Gate;
 use crate::clock::{Clock, Elapsed, later};
 use crate::domain::{Attempted, Delivery, OnUnknown, Recipient};
-use crate::http_client::{self, BuildError, Options};
+use crate::http_client::{self, BuildError, Options, Plain};
 use crate::problem::Problem;
 use crate::redact::Secret;
 use crate::retry::Schedule;
@@ -80,14 +80,8 @@ fn default_timeout() -> Duration {
 impl WorkspaceConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::from_iter(http_client::check_url("endpoint", &self.endpoint));
-        if self.endpoint.contains("dashboard") {
-            problems.push(
-                Problem::new("endpoint", "this is the dashboard's address").help(
-                    "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
-                ),
-            );
-        }
+        let mut problems = Vec::from_iter(self.check_endpoint());
+        problems.extend(self.api_key.check_sent("api_key"));
         for (key, value, most) in [
             ("rate", self.rate, 10_000),
             ("burst", self.burst, 10_000),
@@ -104,6 +98,27 @@ impl WorkspaceConfig {
             problems.push(Problem::new("timeout", "expected 5 s to 90 s"));
         }
         problems
+    }
+
+    fn check_endpoint(&self) -> Option<Problem> {
+        // Braze speaks TLS everywhere; only a stand-in on this machine does not.
+        if let Some(problem) = http_client::check_url("endpoint", &self.endpoint, Plain::Never) {
+            return Some(problem);
+        }
+        let message = if self.endpoint.contains("dashboard") {
+            "this is the dashboard's address"
+        } else if self.endpoint.starts_with("https://sdk.") {
+            "this is the SDK's address"
+        } else if self.endpoint.trim_end_matches('/').ends_with("/send") {
+            "the path of the request is added by itself"
+        } else {
+            return None;
+        };
+        Some(
+            Problem::new("endpoint", message).help(
+                "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
+            ),
+        )
     }
 
     /// Gives the secrets, to be filled in.

@@ -1,0 +1,1 @@
+//! Words, numbers and secrets that are driven through every path of the real program, and looked for afterwards.
