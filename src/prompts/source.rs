@@ -80,15 +80,25 @@ impl Source {
     }
 
     fn look(&self) -> (Files, Vec<Problem>) {
-        let paths = match self.paths() {
+        // A link to the folder is followed once, so that all files are of the same one.
+        let here = match self {
+            Self::BuiltIn => Self::BuiltIn,
+            Self::Directory(directory) => {
+                Self::Directory(fs::canonicalize(directory).unwrap_or_else(|_| directory.clone()))
+            }
+        };
+        let paths = match here.paths() {
             Ok(paths) => paths,
             Err(problem) => return (Files::new(), vec![problem]),
         };
         let mut files = Files::new();
         let mut problems = Vec::new();
         for path in &paths {
-            match self.file(path) {
-                Ok(Some(file)) => drop(files.insert(path.clone(), file)),
+            match here.file(path) {
+                Ok(Some(file)) => {
+                    let name = self.name_of(path);
+                    files.insert(path.clone(), File { name, ..file });
+                }
                 Ok(None) => {}
                 Err(problem) => problems.push(problem.in_file(self.name_of(path))),
             }

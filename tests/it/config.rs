@@ -93,7 +93,7 @@ type Case = (
 const IN_THE_FILE: &[Case] = &[
     // Not TOML at all.
     ("[server]", "§[server", "", &["expected"]),
-    ("drain = \"25s\"", "§drain = 25s", "", &["invalid"]),
+    ("drain = \"25s\"", "§drain = 25s", "", &["must be quoted"]),
     (
         "drain = \"25s\"",
         "drain = \"25s\"\n§drain = \"25s\"",
@@ -331,7 +331,7 @@ const IN_THE_FILE: &[Case] = &[
         "level = \"info\"",
         "§level = \"info,frontdesk=loud\"",
         "log.level",
-        &["invalid", "`debug`"],
+        &["level filter", "`debug`"],
     ),
     (
         "level = \"info\"",
@@ -457,7 +457,7 @@ const IN_THE_FILE: &[Case] = &[
         "language = \"en\"",
         "§language = \"e\"",
         "assistants.support.language",
-        &["`e`"],
+        &["a language code such as"],
     ),
     (
         "time_zone = \"UTC\"",
@@ -522,7 +522,7 @@ const IN_THE_FILE: &[Case] = &[
     ),
     (
         "[models.main]",
-        "[models.other]\nbase_url = \"https://api.openai.com\"\nmodel = \"m\"\n§[models.\"a b\"]",
+        "§[models.\"a b\"]\nbase_url = \"https://api.openai.com\"\nmodel = \"m\"\n[models.main]",
         "models.a b",
         &["1 to 64 letters", "[assistants.support]"],
     ),
@@ -716,7 +716,7 @@ const IN_THE_FILE: &[Case] = &[
     ),
     (
         "[\"env::INBOUND\"]",
-        "[\n\"env::INBOUND\",\n§\"sesame-2\"\n]",
+        "§[\n\"env::INBOUND\",\n\"sesame-2\"\n]",
         "assistants.support.secrets",
         &["`env::NAME` or `path::file`"],
     ),

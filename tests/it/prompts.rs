@@ -150,7 +150,7 @@ fn a_folder_that_is_exchanged_while_it_is_read_is_taken_whole_and_nothing_is_kep
                 std::thread::yield_now();
             }
         });
-        for _ in 0..100 {
+        for _ in 0..50 {
             old.push(Arc::downgrade(&prompts.current()));
             drop(prompts.reload());
             let version = prompts.current().version().to_owned();
