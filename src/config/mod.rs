@@ -9,6 +9,7 @@ mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -211,7 +212,7 @@ impl Config {
             .into_iter()
             .flat_map(|(key, found)| found.into_iter().map(move |problem| problem.under(key)))
             .collect();
-        if self.reply.ttl <= self.burst.cap {
+        if (Duration::from_millis(1)..=self.burst.cap).contains(&self.reply.ttl) {
             problems.push(
                 Problem::new("reply.ttl", "is not longer than `burst.cap`")
                     .help("a message that waits for its burst would be too old to be answered"),
