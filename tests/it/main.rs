@@ -17,6 +17,7 @@ mod layers;
 mod naughty;
 mod path;
 mod prompts;
+mod room;
 mod silence;
 mod store;
 mod world;
