@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod backup;
 mod cli;
 mod crash;
 mod docs;
@@ -15,6 +16,7 @@ mod handoff;
 mod intake;
 mod layers;
 mod naughty;
+mod opening;
 mod path;
 mod prompts;
 mod room;

@@ -94,8 +94,11 @@ fn copy(source: &Connection, to: &Path) -> Result<(), BackupError> {
         path: to.to_owned(),
         source: ErrorKind::InvalidFilename.into(),
     })?;
-    let copied = source.execute("VACUUM INTO ?", [name]);
-    copied.map_err(StoreError::from)?;
+    // The connection is read-only all the same, by the way it was opened; this would keep it from writing the copy too.
+    source
+        .execute_batch("PRAGMA query_only = OFF")
+        .and_then(|()| source.execute("VACUUM INTO ?", [name]))
+        .map_err(StoreError::from)?;
     Ok(())
 }
 
