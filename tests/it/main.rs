@@ -9,6 +9,7 @@
 mod backup;
 mod cli;
 mod crash;
+mod crowd;
 mod docs;
 mod evaluation;
 mod gate;
