@@ -83,6 +83,30 @@ async fn the_store_tells_its_size() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_log_that_a_reader_has_made_grow_is_cut_when_he_is_gone() {
+    let world = World::start().await;
+    let reader = rusqlite::Connection::open(world.folder().join("frontdesk.db")).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM message;")
+        .unwrap();
+    let body = format!(r#"{{"user_id": "ana", "message": {}"#, "x".repeat(200_000));
+    let url = format!("{}/v1/inbound/support", world.url());
+    let log = async || {
+        world.clock.advance(SECOND);
+        world.app.store().probe().await.unwrap();
+        world.app.store().size().wal_bytes / 1_024 / 1_024
+    };
+    for _ in 0..100 {
+        // None of these can be read, so each is kept as it is.
+        assert_eq!(post(&url, &body).await, (400, None));
+    }
+    assert!(log().await > 16, "the reader holds it");
+    reader.execute_batch("COMMIT").unwrap();
+    soon(async { while log().await > 0 {} }).await;
+    world.end().await;
+}
+
 /// A disk of its own for one test; gone with it.
 struct Disk(PathBuf);
 

@@ -137,10 +137,7 @@ impl Headroom {
     fn judge_backlog(&self, size: &mut StoreSize, waiting: u64) {
         size.waiting = waiting;
         let (was, backlog) = (size.is_backlog_full, self.backlog);
-        size.is_backlog_full = match was {
-            false => waiting >= backlog,
-            true => waiting >= backlog - backlog / MARGIN,
-        };
+        size.is_backlog_full = is_full(was, waiting, backlog);
         match (was, size.is_backlog_full) {
             (false, true) => tracing::error!(
                 waiting,
@@ -161,10 +158,7 @@ impl Headroom {
         };
         size.disk_free_bytes = free;
         let (was, low) = (size.is_disk_low, self.disk_low);
-        size.is_disk_low = match was {
-            false => free < low,
-            true => free < low.saturating_add(low / MARGIN),
-        };
+        size.is_disk_low = is_low(was, free, low);
         let (free_mib, low_mib) = (free / MIB, low / MIB);
         match (was, size.is_disk_low) {
             (false, true) => tracing::error!(
@@ -194,6 +188,18 @@ impl Headroom {
     }
 }
 
+/// Tells whether too many wait, when it `was` so before.
+fn is_full(was: bool, waiting: u64, backlog: u64) -> bool {
+    let margin = if was { backlog / MARGIN } else { 0 };
+    waiting >= backlog - margin
+}
+
+/// Tells whether too little is free, when it `was` so before.
+fn is_low(was: bool, free: u64, low: u64) -> bool {
+    let margin = if was { low / MARGIN } else { 0 };
+    free < low.saturating_add(margin)
+}
+
 fn waiting(connection: &Connection) -> Result<u64, StoreError> {
     let rows: i64 = connection
         .prepare_cached(
@@ -217,4 +223,18 @@ fn free(file: &Path) -> Option<u64> {
 fn length(file: &Path) -> u64 {
     // A file that is not there yet is empty.
     std::fs::metadata(file).map_or(0, |file| file.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_stopped_intake_goes_on_until_there_is_a_tenth_more_room() {
+        assert!(!is_full(false, 99, 100) && is_full(false, 100, 100));
+        assert!(is_full(true, 90, 100) && !is_full(true, 89, 100));
+        assert!(is_full(true, 1, 1) && !is_full(true, 0, 1));
+        assert!(!is_low(false, 100, 100) && is_low(false, 99, 100));
+        assert!(is_low(true, 109, 100) && !is_low(true, 110, 100));
+    }
 }
