@@ -1,7 +1,6 @@
 //! What a store is opened on: older files are brought up to date, damaged ones are refused and left as they are.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use frontdesk::clock::Clock;
 use frontdesk::domain::{MessageId, Outcome};
@@ -11,7 +10,6 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::backup::damage;
-use crate::crash::tell;
 
 /// What the first version made.
 const FIRST: &str = include_str!("../../src/store/sqlite/schema/0001.sql");
@@ -117,17 +115,4 @@ fn a_file_that_lacks_a_table_is_refused() {
         refused.to_string().contains("no such table: seen"),
         "{refused}"
     );
-}
-
-#[test]
-fn a_file_as_large_as_is_read_through_opens_soon() {
-    let (_folder, path) = first_version(60_000);
-    drop(open(&path).unwrap());
-    let mib = std::fs::metadata(&path).unwrap().len() / 1_024 / 1_024;
-    let started = Instant::now();
-    drop(open(&path).unwrap());
-    let took = started.elapsed();
-    tell(&format!("{mib} MiB opened in {took:?}"));
-    assert!((32..=64).contains(&mib), "{mib}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -233,6 +233,28 @@ async fn a_full_disk_refuses_what_is_new_loses_nothing_and_is_left_behind_by_its
     assert_eq!(kept, accepted);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_on_a_full_disk_gives_up_the_ballast() {
+    let yard = Yard::start(&format!(
+        "[store]\npath = \"disk/frontdesk.db\"\ndisk_low_mib = {LOW_MIB}"
+    ))
+    .await;
+    let Some(disk) = Disk::mount(yard.folder.path().join("disk")) else {
+        return in_a_namespace("room::a_start_on_a_full_disk_gives_up_the_ballast");
+    };
+    let gateway = yard.serve().await;
+    gateway.terminate();
+    assert_eq!(gateway.end().await, Some(0));
+    disk.fill("all", 0);
+    let gateway = yard.serve().await;
+    assert_eq!(ready(&gateway).await, 503);
+    disk.empty("all");
+    until(async || ready(&gateway).await == 200).await;
+    assert!(say(&gateway, 0).await.is_some());
+    gateway.terminate();
+    assert_eq!(gateway.end().await, Some(0));
+}
+
 /// Runs a test where this user may mount, or says why it does not run.
 fn in_a_namespace(test: &str) {
     let unshare = |command: &mut Command| command.stdin(Stdio::null()).status();

@@ -6,7 +6,8 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::open::{private_file, with_suffix};
 
-/// How much is held. A turn writes some 4 KiB, so it sees through the 2,000 that are under way by default, twice.
+/// How much is held: four times what the log grows by until SQLite moves it into the database, so that it can do so and
+/// go on.
 pub(super) const BALLAST: u64 = 16 * 1_024 * 1_024;
 
 /// A file of no use but its size.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::super::{StoreError, StoreSize};
 use super::SqliteConfig;
 use super::ballast::{BALLAST, Ballast};
-use super::open::{folder, with_suffix};
+use super::open::{BUSY, folder, with_suffix};
 use crate::clock::Clock;
 
 /// How often the writer looks. A disk that is written to at 100 MB/s loses a fifth of the default mark between two looks.
@@ -95,16 +95,18 @@ impl Headroom {
     /// Looks, where the last look is long enough ago. Tells whether it did.
     pub(super) fn look(&self, connection: &Connection) -> bool {
         let now = self.clock.elapsed();
-        let mut seen = self.seen();
-        if seen.at.is_some_and(|at| now < at + LOOK_EVERY) {
+        if self.seen().at.is_some_and(|at| now < at + LOOK_EVERY) {
             return false;
         }
+        // Looking takes a while when many wait, and those who only ask what was seen must not wait for it.
+        let waiting = count_waiting(connection);
+        self.relieve();
+        let mut seen = self.seen();
         seen.at = Some(now);
-        match waiting(connection) {
+        match waiting {
             Ok(waiting) => self.judge_backlog(&mut seen.size, waiting),
             Err(error) => tracing::warn!(%error, "the messages that wait could not be counted"),
         }
-        self.judge_disk(&mut seen);
         let free = seen.size.disk_free_bytes;
         if !seen.size.is_disk_low && free >= self.disk_low.saturating_add(BALLAST) {
             seen.ballast.load();
@@ -112,10 +114,16 @@ impl Headroom {
         true
     }
 
-    /// Frees the ballast where the disk is full, or so full that the next write may fail.
+    /// Looks at the disk, and frees the ballast where it is full, or so full that the next write may fail.
     pub(super) fn relieve(&self) {
+        let (database_bytes, wal_bytes) = (length(&self.database), length(&self.log));
+        let free = free(&self.database);
         let mut seen = self.seen();
-        self.judge_disk(&mut seen);
+        seen.size.database_bytes = database_bytes;
+        seen.size.wal_bytes = wal_bytes;
+        if let Some(free) = free {
+            self.judge_disk(&mut seen, free);
+        }
     }
 
     /// Cuts a log that has grown large; only while nobody waits for the writer.
@@ -123,12 +131,7 @@ impl Headroom {
         if self.size().wal_bytes <= LOG_AT_REST {
             return;
         }
-        // A reader that is in the way is not waited for: the next look comes soon.
-        let cut = connection
-            .busy_timeout(Duration::ZERO)
-            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())))
-            .and_then(|()| connection.busy_timeout(super::open::BUSY));
-        if let Err(error) = cut {
+        if let Err(error) = cut_log(connection) {
             tracing::debug!(%error, "the log could not be cut");
         }
         self.seen().size.wal_bytes = length(&self.log);
@@ -149,13 +152,8 @@ impl Headroom {
         }
     }
 
-    fn judge_disk(&self, seen: &mut Seen) {
+    fn judge_disk(&self, seen: &mut Seen, free: u64) {
         let size = &mut seen.size;
-        size.database_bytes = length(&self.database);
-        size.wal_bytes = length(&self.log);
-        let Some(free) = free(&self.database) else {
-            return;
-        };
         size.disk_free_bytes = free;
         let (was, low) = (size.is_disk_low, self.disk_low);
         size.is_disk_low = is_low(was, free, low);
@@ -200,7 +198,15 @@ fn is_low(was: bool, free: u64, low: u64) -> bool {
     free < low.saturating_add(margin)
 }
 
-fn waiting(connection: &Connection) -> Result<u64, StoreError> {
+/// Moves the log into the database and empties it. A reader that is in the way is not waited for: he is gone soon.
+fn cut_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    connection.busy_timeout(BUSY)?;
+    cut
+}
+
+fn count_waiting(connection: &Connection) -> Result<u64, StoreError> {
     let rows: i64 = connection
         .prepare_cached(
             "SELECT count(*) FROM message INDEXED BY message_waiting WHERE turn IS NULL",
