@@ -24,6 +24,7 @@ mod path;
 mod prompts;
 mod room;
 mod silence;
+mod stop;
 mod store;
 mod supersede;
 mod world;
