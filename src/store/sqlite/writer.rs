@@ -195,7 +195,12 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
-        let headroom = Headroom::new(&SqliteConfig::default(), Clock::system());
+        // Where there is no disk to look at, nothing is held in reserve.
+        let config = SqliteConfig {
+            path: "no/such/folder/frontdesk.db".into(),
+            ..SqliteConfig::default()
+        };
+        let headroom = Headroom::new(&config, Clock::system());
         Writer::start(connection, Arc::new(headroom)).unwrap()
     }
 
