@@ -7,11 +7,14 @@
 )]
 
 mod backup;
+mod canary;
 mod cli;
+mod config;
 mod crash;
 mod crowd;
 mod docs;
 mod evaluation;
+mod faults;
 mod gate;
 mod handoff;
 mod hooked;
@@ -22,6 +25,7 @@ mod naughty;
 mod opening;
 mod path;
 mod prompts;
+mod raw;
 mod room;
 mod silence;
 mod stop;
