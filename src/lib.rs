@@ -87,7 +87,7 @@
 //! # Promises, and how they are kept
 //!
 //! 1. **What was accepted is kept.** One thread writes; whatever waits shares a commit with a full sync, and each caller
-//!    is answered after it. A full queue or disk is a 503, which makes Braze come again.
+//!    is answered after it. A full queue, backlog or disk is a 503, which makes Braze come again.
 //! 2. **One at a time, in order.** [`store::Store::claim`] gives a conversation to one worker, with a [`store::Lease`]
 //!    that only it can make and that [`store::Store::settle`] demands. Deliveries leave one after the other for each
 //!    conversation and way out.

@@ -200,6 +200,7 @@ impl Config {
     fn check_slices(&self) -> Vec<Problem> {
         let singles = [
             ("server", self.server.check()),
+            ("store", self.store.check()),
             ("memory", self.memory.check()),
             ("burst", self.burst.check()),
             ("inbound", self.inbound.check()),

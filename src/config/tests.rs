@@ -200,3 +200,15 @@ fn a_secrets_file_that_everyone_can_read_is_refused() {
         assert_eq!(load(&text, &environment()).is_ok(), good, "{mode:o}");
     }
 }
+
+#[test]
+fn a_store_needs_room_for_a_message_and_for_what_is_under_way() {
+    let text = format!("{GOOD}\n[store]\nbacklog = 0\ndisk_low_mib = 31\n");
+    assert_eq!(
+        problems(&text),
+        [
+            "16: store.backlog: expected 1 or more",
+            "17: store.disk_low_mib: expected 32 or more"
+        ]
+    );
+}

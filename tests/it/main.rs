@@ -6,10 +6,12 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod backup;
 mod canary;
 mod cli;
 mod config;
 mod crash;
+mod crowd;
 mod docs;
 mod evaluation;
 mod faults;
@@ -20,9 +22,11 @@ mod intake;
 mod late;
 mod layers;
 mod naughty;
+mod opening;
 mod path;
 mod prompts;
 mod raw;
+mod room;
 mod silence;
 mod stop;
 mod store;

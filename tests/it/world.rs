@@ -63,7 +63,7 @@ impl World {
         Self::make(&format!("rate = {rate}\nburst = {burst}"), "", more).await
     }
 
-    /// Starts a world with more in its configuration: whole tables, appended.
+    /// Starts a world with more in its configuration: keys of its store, then whole tables.
     pub(crate) async fn with(more: &str) -> Self {
         Self::make(FAST, "", more).await
     }
@@ -289,8 +289,6 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         r#"
         [server]
         listen = "127.0.0.1:0"
-        [store]
-        path = "{}/frontdesk.db"
         [workspaces.main]
         endpoint = "{braze}"
         api_key = "env::BRAZE_KEY"
@@ -309,6 +307,8 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         {{assistant}}
         [assistants.support.business]
         name = "Acme"
+        [store]
+        path = "{}/frontdesk.db"
         "#,
         folder.display()
     )
