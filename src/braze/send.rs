@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use super::gate::Gate;
 use crate::clock::{Clock, Elapsed, later};
-use crate::domain::{Attempted, Delivery, OnUnknown, Recipient};
-use crate::http_client::{self, BuildError, Options};
+use crate::domain::{Attempted, Delivery, OnUnknown, Payload, Recipient};
+use crate::http_client::{self, BuildError, Options, Plain};
 use crate::problem::Problem;
 use crate::redact::Secret;
 use crate::retry::Schedule;
 
-/// The waits between attempts at a reply that Braze certainly did not take.
+/// The waits between attempts at a reply that Braze certainly did not take, until it is too old.
 const RETRIES: Schedule = Schedule(&[
     Duration::from_secs(1),
     Duration::from_secs(3),
@@ -30,6 +30,10 @@ const REST_AFTER_REFUSED_KEY: Duration = Duration::from_secs(30);
 
 /// When a reply of unknown fate is sent again, where that is the policy. Its answer may still come into the log.
 const RESEND_AFTER: Duration = Duration::from_secs(10);
+
+/// The trigger property that names the reply: the same in each attempt, so that a campaign's Liquid or an export can tell
+/// a second copy from a second reply.
+pub const REPLY_ID: &str = "frontdesk_reply_id";
 
 /// What is read of an answer. Braze's are a few hundred bytes.
 const ANSWER_BYTES: usize = 64 * 1_024;
@@ -56,6 +60,10 @@ pub struct WorkspaceConfig {
     /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
     #[serde(default = "default_concurrency")]
     pub concurrency: NonZeroU32,
+    /// Whether a reply that is answered with 502 or 504 is one of unknown fate. Default false: Braze says that it sends
+    /// nothing where it answers with an error, though these two may come from a server before it.
+    #[serde(default)]
+    pub gateway_errors_in_doubt: bool,
     /// How long one request may take, 5 s to 90 s. Default 20 s.
     #[serde(default = "default_timeout", with = "crate::duration")]
     pub timeout: Duration,
@@ -80,14 +88,8 @@ fn default_timeout() -> Duration {
 impl WorkspaceConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::from_iter(http_client::check_url("endpoint", &self.endpoint));
-        if self.endpoint.contains("dashboard") {
-            problems.push(
-                Problem::new("endpoint", "this is the dashboard's address").help(
-                    "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
-                ),
-            );
-        }
+        let mut problems = Vec::from_iter(self.check_endpoint());
+        problems.extend(self.api_key.check_sent("api_key"));
         for (key, value, most) in [
             ("rate", self.rate, 10_000),
             ("burst", self.burst, 10_000),
@@ -106,6 +108,27 @@ impl WorkspaceConfig {
         problems
     }
 
+    fn check_endpoint(&self) -> Option<Problem> {
+        // Braze speaks TLS everywhere; only a stand-in on this machine does not.
+        if let Some(problem) = http_client::check_url("endpoint", &self.endpoint, Plain::Never) {
+            return Some(problem);
+        }
+        let message = if self.endpoint.contains("dashboard") {
+            "this is the dashboard's address"
+        } else if self.endpoint.starts_with("https://sdk.") {
+            "this is the SDK's address"
+        } else if self.endpoint.trim_end_matches('/').ends_with("/send") {
+            "the path of the request is added by itself"
+        } else {
+            return None;
+        };
+        Some(
+            Problem::new("endpoint", message).help(
+                "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
+            ),
+        )
+    }
+
     /// Gives the secrets, to be filled in.
     pub fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
         vec![("api_key", &mut self.api_key)]
@@ -120,6 +143,7 @@ pub struct Workspace {
     key: Secret,
     gate: Gate,
     on_unknown: OnUnknown,
+    gateway_errors_in_doubt: bool,
     concurrency: NonZeroU32,
     timeout: Duration,
     clock: Clock,
@@ -172,6 +196,7 @@ impl Workspace {
             key: config.api_key.clone(),
             gate: Gate::new(config.rate, config.burst, clock.clone()),
             on_unknown,
+            gateway_errors_in_doubt: config.gateway_errors_in_doubt,
             concurrency: config.concurrency,
             timeout: config.timeout,
             clock,
@@ -191,7 +216,7 @@ impl Workspace {
     /// Sends words to the delivery's customer. The gate was passed and the delivery is `sending`.
     pub async fn send(&self, delivery: &Delivery, campaign: &Campaign, text: &str) -> Attempted {
         let recipient = delivery.conversation.customer.recipient();
-        let body = body(&recipient, campaign, text);
+        let body = body(delivery, &recipient, campaign, text);
         let request = self
             .http
             .post(&self.url)
@@ -203,7 +228,7 @@ impl Workspace {
             .await
         {
             Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => retry_or_dead(
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => retry(
                 delivery,
                 self.clock.now(),
                 "could not connect to Braze".to_owned(),
@@ -239,7 +264,11 @@ impl Workspace {
     /// Tells what an answer means. Braze sends nothing where it answers with an error.
     fn judge(&self, delivery: &Delivery, status: u16, answer: &[u8]) -> Attempted {
         let now = self.clock.now();
-        let error = format!("{status}: {}", braze_message(answer));
+        let recipient = delivery.conversation.customer.recipient();
+        let (Recipient::ExternalUserId(recipient) | Recipient::PhoneAlias(recipient)) = &recipient;
+        let (Payload::Reply { text } | Payload::Event { body: text, .. }) = &delivery.payload;
+        let sent = [recipient.as_str(), text.as_str(), self.key.expose()];
+        let error = format!("{status}: {}", braze_message(answer, &sent));
         match status {
             200..=299 if names_recipient(answer, delivery) => Attempted::Dead { error },
             200..=299 => Attempted::Sent,
@@ -261,24 +290,27 @@ impl Workspace {
                 counts: false,
                 error,
             },
-            408 | 500..=599 => retry_or_dead(delivery, now, error),
+            502 | 504 if self.gateway_errors_in_doubt => self.unknown(&error),
+            408 | 500..=599 => retry(delivery, now, error),
             _ => Attempted::Dead { error },
         }
     }
 }
 
-fn retry_or_dead(delivery: &Delivery, now: Timestamp, error: String) -> Attempted {
-    match RETRIES.after(delivery.attempts + 1, delivery.id.0) {
-        Some(wait) => Attempted::Retry {
-            at: later(now, wait),
-            counts: true,
-            error,
-        },
-        None => Attempted::Dead { error },
+fn retry(delivery: &Delivery, now: Timestamp, error: String) -> Attempted {
+    Attempted::Retry {
+        at: later(now, RETRIES.after(delivery.attempts + 1, delivery.id.0)),
+        counts: true,
+        error,
     }
 }
 
-fn body<'a>(recipient: &'a Recipient, campaign: &'a Campaign, text: &str) -> SendRequest<'a> {
+fn body<'a>(
+    delivery: &Delivery,
+    recipient: &'a Recipient,
+    campaign: &'a Campaign,
+    text: &str,
+) -> SendRequest<'a> {
     let (external_user_id, user_alias) = match recipient {
         Recipient::ExternalUserId(id) => (Some(id.as_str()), None),
         Recipient::PhoneAlias(phone) => (
@@ -289,7 +321,10 @@ fn body<'a>(recipient: &'a Recipient, campaign: &'a Campaign, text: &str) -> Sen
             }),
         ),
     };
-    let properties = [(campaign.property.clone(), Value::from(text))];
+    let properties = [
+        (campaign.property.clone(), Value::from(text)),
+        (REPLY_ID.to_owned(), Value::from(delivery.id.to_string())),
+    ];
     SendRequest {
         campaign_id: &campaign.id,
         recipients: [SendRecipient {
@@ -300,14 +335,25 @@ fn body<'a>(recipient: &'a Recipient, campaign: &'a Campaign, text: &str) -> Sen
     }
 }
 
-/// Gives Braze's own short message; it is about the request and holds no customer's words.
-fn braze_message(answer: &[u8]) -> String {
+/// Shorter words of a message are taken for Braze's own: they are in any text.
+const ECHO_BYTES: usize = 4;
+
+/// Gives Braze's own short message, which is about the request. Whatever stands between may answer with what it was sent,
+/// so words of that are left out.
+fn braze_message(answer: &[u8], sent: &[&str]) -> String {
     let parsed: Value = serde_json::from_slice(answer).unwrap_or_default();
     let message = parsed
         .get("message")
         .or_else(|| parsed.get("error"))
         .and_then(Value::as_str);
-    message.unwrap_or("no message").chars().take(200).collect()
+    let is_between = |letter: char| letter.is_whitespace() || "\"',;{}[]()\\".contains(letter);
+    let told = message.unwrap_or("no message").split_inclusive(is_between);
+    let told = told.map(|piece| {
+        let word = piece.trim_end_matches(is_between);
+        let is_sent = word.len() >= ECHO_BYTES && sent.iter().any(|sent| sent.contains(word));
+        if is_sent { "… " } else { piece }
+    });
+    told.flat_map(str::chars).take(200).collect()
 }
 
 /// Tells whether an accepted request lists this very recipient among its errors.

@@ -20,6 +20,7 @@ use crate::watch::{POLL, is_change};
 const TEXTS: &str = r#"
 fallback = "Sorry."
 handoff_started = "A colleague takes over."
+late = "Too late, sorry."
 media = "In words, please."
 opted_in = "Welcome back."
 opted_out = "Done. START brings you back."
@@ -548,7 +549,7 @@ fn texts_are_checked_key_by_key() {
     assert_refused("texts/en.toml", "fallback = ", "");
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
+        "fallback = \"Pardon\"\nlate = \"x\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");
@@ -683,7 +684,7 @@ fn a_reload_swaps_a_good_folder_and_keeps_it_against_a_bad_one() {
     write(&directory, "system.md", "New: {{ business.name }}");
     let (from, to) = match prompts.reload().unwrap() {
         Reloaded::Swapped { from, to } => (from, to),
-        Reloaded::Unchanged => panic!("the folder changed"),
+        Reloaded::Unchanged | Reloaded::Mended => panic!("the folder changed"),
     };
     assert_eq!(
         (from.as_str(), to.as_str()),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
@@ -18,7 +19,7 @@ use crate::domain::{
 };
 use crate::redact::Private;
 
-pub use sqlite::{OpenError, Sqlite, SqliteConfig};
+pub use sqlite::{Backup, BackupError, OpenError, Sqlite, SqliteConfig, backup};
 
 /// Why the store did not do what it was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,6 +27,12 @@ pub enum StoreError {
     /// More is waiting to be written than the store takes on; try again soon.
     #[error("the store has too much waiting to be written")]
     Busy,
+    /// Too many messages wait for an answer; come again when there are fewer.
+    #[error("too many messages wait for an answer")]
+    Backlog,
+    /// The disk is nearly full; come again when there is more room.
+    #[error("the disk is nearly full")]
+    DiskLow,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -57,6 +64,8 @@ pub struct Burst {
     pub quiet: Duration,
     /// After its first message, at most.
     pub cap: Duration,
+    /// How often running a newer message makes the assistant begin again; zero for never.
+    pub supersede_max: u32,
 }
 
 /// What became of a message that was to be kept.
@@ -109,12 +118,19 @@ pub struct Lease {
     epoch: i64,
     version: i64,
     up_to: i64,
+    ground: CancellationToken,
 }
 
 impl Lease {
     /// Tells which conversation is held.
     pub fn conversation(&self) -> ConversationId {
         self.conversation
+    }
+
+    /// Waits until the ground has shifted under the turn: what it decides would be refused. A hint that can be missed;
+    /// the settlement is fenced all the same.
+    pub async fn shifted(&self) {
+        self.ground.cancelled().await;
     }
 }
 
@@ -193,6 +209,23 @@ pub struct Counts {
     pub quarantined: u64,
 }
 
+/// How large the store is and what room it has, as it was found within the last second or at the last write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSize {
+    /// Bytes of the database file.
+    pub database_bytes: u64,
+    /// Bytes of the write-ahead log, which is moved into the database from time to time.
+    pub wal_bytes: u64,
+    /// Bytes that are free on the disk.
+    pub disk_free_bytes: u64,
+    /// Customer messages without an outcome.
+    pub waiting: u64,
+    /// Whether new messages are refused because the disk is nearly full.
+    pub is_disk_low: bool,
+    /// Whether new messages are refused because too many wait.
+    pub is_backlog_full: bool,
+}
+
 /// Ring when there may be something to claim. A hint: the workers look now and then all the same.
 #[derive(Debug, Default)]
 pub struct Wake {
@@ -255,7 +288,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Gives the bells that ring when there may be work.
     fn wake(&self) -> &Wake;
 
-    /// Keeps a message; it is safe on disk when this returns.
+    /// Keeps a message; it is safe on disk when this returns. Where there is no room for more, only copies of what was
+    /// kept before are answered.
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError>;
 
     /// Keeps a body that could not be read.
@@ -276,6 +310,10 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash.
     async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Puts a claimed conversation back because the ground has shifted under its turn: the next one takes its messages
+    /// together with those that came meanwhile, when the burst of these is over.
+    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Claims up to `limit` deliveries of these assistants that may go now: in order within a conversation, by priority
     /// between them.
@@ -315,6 +353,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Counts what stands in the store.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Writes something small; it fails where nothing can be kept.
+    /// Gives the store's size and room. It waits for nothing.
+    fn size(&self) -> StoreSize;
+
+    /// Writes something small; it fails where nothing can be kept, or new messages are refused.
     async fn probe(&self) -> Result<(), StoreError>;
 }

@@ -6,18 +6,30 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod backup;
+mod canary;
 mod cli;
+mod config;
 mod crash;
+mod crowd;
 mod docs;
 mod door;
 mod evaluation;
+mod faults;
 mod gate;
 mod handoff;
+mod hooked;
 mod intake;
+mod late;
 mod layers;
 mod naughty;
+mod opening;
 mod path;
 mod prompts;
+mod raw;
+mod room;
 mod silence;
+mod stop;
 mod store;
+mod supersede;
 mod world;

@@ -1,15 +1,21 @@
 //! The store in one SQLite file.
 
+mod backup;
+mod ballast;
 mod deliveries;
 mod handoffs;
+mod headroom;
 mod history;
 mod intake;
 mod open;
 mod rows;
+mod sound;
 mod turns;
+mod unsent;
 mod upkeep;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,22 +24,29 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Store, StoreError, Wake,
+    Quarantined, Settled, Store, StoreError, StoreSize, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
     NodeId, OnUnknown, Settlement, new_id,
 };
+use crate::problem::Problem;
+use headroom::Headroom;
 use writer::Writer;
 
+pub use backup::{Backup, BackupError, backup};
 pub use open::OpenError;
 
 /// Connections that read beside the writer. Reads are short; four keep two cores busy.
 const READERS: usize = 4;
+
+/// The least `disk_low_mib`: twice the ballast, so that what the ballast frees is left to the work under way.
+const DISK_LOW_MIB_MIN: u64 = 2 * ballast::BALLAST / 1_024 / 1_024;
 
 /// Where the SQLite store is: `[store]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,13 +55,36 @@ pub struct SqliteConfig {
     /// The database file, relative to the configuration file. Default: `frontdesk.db`. On a local disk: SQLite's locks
     /// do not hold on network file systems.
     pub path: PathBuf,
+    /// Customer messages without an outcome at which new ones are refused; 1 or more. Default 100,000: some 100 MB on
+    /// disk, and far more than can be answered before the replies are too old.
+    pub backlog: u64,
+    /// Free disk in MiB below which new messages are refused, 32 or more. Default 512: room for a backlog of the default
+    /// size to be worked off.
+    pub disk_low_mib: u64,
 }
 
 impl Default for SqliteConfig {
     fn default() -> Self {
         Self {
             path: "frontdesk.db".into(),
+            backlog: 100_000,
+            disk_low_mib: 512,
         }
+    }
+}
+
+impl SqliteConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.backlog == 0 {
+            problems.push(Problem::new("backlog", "expected 1 or more"));
+        }
+        if self.disk_low_mib < DISK_LOW_MIB_MIN {
+            let expected = format!("expected {DISK_LOW_MIB_MIN} or more");
+            problems.push(Problem::new("disk_low_mib", expected));
+        }
+        problems
     }
 }
 
@@ -58,9 +94,11 @@ impl Default for SqliteConfig {
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
+    headroom: Arc<Headroom>,
     clock: Clock,
     node: NodeId,
     wake: Wake,
+    grounds: Grounds,
     _lock: open::Lock,
 }
 
@@ -79,7 +117,9 @@ impl Sqlite {
             source,
         };
         let lock = open::lock(path)?;
+        let headroom = Arc::new(Headroom::new(config, clock.clone()));
         let connection = open::open_writer(path)?;
+        headroom.look(&connection);
         let readers = (0..READERS).map(|_| open::open_reader(path));
         let readers = readers.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -87,10 +127,12 @@ impl Sqlite {
                 permits: Arc::new(Semaphore::new(readers.len())),
                 free: Arc::new(Mutex::new(readers)),
             },
-            writer: Writer::start(connection).map_err(io)?,
+            writer: Writer::start(connection, Arc::clone(&headroom)).map_err(io)?,
+            headroom,
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
+            grounds: Grounds::default(),
             _lock: lock,
         })
     }
@@ -136,6 +178,30 @@ impl Sqlite {
     }
 }
 
+/// What the turns under way stand on, by the row of their conversation.
+#[derive(Debug, Default)]
+struct Grounds(Mutex<HashMap<i64, CancellationToken>>);
+
+impl Grounds {
+    fn hold(&self, lease: &Lease) {
+        self.all().insert(lease.row, lease.ground.clone());
+    }
+
+    fn shift(&self, row: i64) {
+        if let Some(ground) = self.all().get(&row) {
+            ground.cancel();
+        }
+    }
+
+    fn leave(&self, lease: &Lease) {
+        self.all().remove(&lease.row);
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<i64, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// When a transaction runs, and for whom.
 #[derive(Clone, Copy)]
 struct Here {
@@ -156,14 +222,29 @@ impl Store for Sqlite {
     }
 
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
+        if let Some(refusal) = self.headroom.refusal() {
+            let (now, key) = (self.clock.now(), message.inbound.dedupe.key);
+            let known = move |connection: &Connection| intake::known(connection, now, &key);
+            let first = self.read(known).await?;
+            return first.map(Accepted::Duplicate).ok_or(refusal);
+        }
         let clock = self.clock.clone();
         let work = move |connection: &Connection| intake::accept(connection, clock.now(), &message);
-        let accepted = self.writer.try_write(work).await?;
+        let (accepted, shifts) = self.writer.try_write(work).await?;
+        if matches!(accepted, Accepted::New(_)) {
+            self.headroom.accepted();
+        }
+        if let Some(row) = shifts {
+            self.grounds.shift(row);
+        }
         self.wake.turns.ring();
         Ok(accepted)
     }
 
     async fn quarantine(&self, body: Quarantined) -> Result<(), StoreError> {
+        if let Some(refusal) = self.headroom.refusal() {
+            return Err(refusal);
+        }
         let clock = self.clock.clone();
         let work =
             move |connection: &Connection| intake::quarantine(connection, clock.now(), &body);
@@ -171,8 +252,13 @@ impl Store for Sqlite {
     }
 
     async fn claim(&self, limit: u32) -> Result<Batch<Claimed>, StoreError> {
-        self.write(move |connection, here| turns::claim(connection, here, limit))
-            .await
+        let batch = self
+            .write(move |connection, here| turns::claim(connection, here, limit))
+            .await?;
+        for claimed in &batch.items {
+            self.grounds.hold(&claimed.lease);
+        }
+        Ok(batch)
     }
 
     async fn history(
@@ -185,6 +271,7 @@ impl Store for Sqlite {
     }
 
     async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+        self.grounds.leave(lease);
         let (lease, settlement) = (lease.clone(), settlement.clone());
         let settled = self
             .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
@@ -196,9 +283,19 @@ impl Store for Sqlite {
     }
 
     async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+        self.grounds.leave(lease);
         let lease = lease.clone();
         self.write(move |connection, here| turns::give_back(connection, here, &lease, at))
             .await
+    }
+
+    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.grounds.leave(lease);
+        let lease = lease.clone();
+        self.write(move |connection, here| turns::supersede(connection, here, &lease))
+            .await?;
+        self.wake.turns.ring();
+        Ok(())
     }
 
     async fn claim_deliveries(
@@ -219,9 +316,10 @@ impl Store for Sqlite {
             .write(move |connection, here| deliveries::clear(connection, here, delivery))
             .await?;
         if matches!(clearance, Clearance::Dropped(_)) {
-            // What stood behind it may go now.
+            // What stood behind it may go now, or its messages wait for another answer.
             self.wake.braze.ring();
             self.wake.desk.ring();
+            self.wake.turns.ring();
         }
         Ok(clearance)
     }
@@ -272,14 +370,26 @@ impl Store for Sqlite {
     }
 
     async fn purge(&self) -> Result<u64, StoreError> {
-        self.write(upkeep::purge).await
+        let removed = self.write(upkeep::purge).await?;
+        if removed > 0 {
+            self.wake.turns.ring();
+        }
+        Ok(removed)
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(upkeep::counts).await
     }
 
+    fn size(&self) -> StoreSize {
+        self.headroom.size()
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
-        self.write(upkeep::probe).await
+        let clock = self.clock.clone();
+        // By the way that messages take, since it is asked whether these can be kept.
+        let work = move |connection: &Connection| upkeep::probe(connection, clock.now());
+        self.writer.try_write(work).await?;
+        self.headroom.refusal().map_or(Ok(()), Err)
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::{Counts, StoreError};
 use super::Here;
-use super::deliveries;
 use super::rows::{collect, millis};
+use super::{deliveries, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -84,15 +85,15 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
             "DELETE FROM quarantine WHERE key IN (SELECT key FROM quarantine WHERE at <= ? LIMIT ?)",
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
-    let expired = deliveries::expire(connection, here, PURGE_ROWS)?;
+    let expired = unsent::expire(connection, here, PURGE_ROWS)?;
     Ok(u64::try_from(seen + over + unread + expired).unwrap_or(u64::MAX))
 }
 
 /// Proves that the database takes writes.
-pub(super) fn probe(connection: &Connection, here: Here) -> Result<(), StoreError> {
+pub(super) fn probe(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO probe (key, at) VALUES (1, ?)")?
-        .execute([millis(here.now)])?;
+        .execute([millis(now)])?;
     Ok(())
 }
 

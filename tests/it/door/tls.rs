@@ -115,8 +115,8 @@ async fn a_changed_certificate_is_taken_over_and_a_broken_one_is_not() {
         write(folder.path(), &broken);
         for _ in 0..20 {
             world.clock.advance(Duration::from_secs(31));
-            let answer = ask(world.app.address(), &second.0, false).await.unwrap();
-            assert_eq!(answer.status(), 200);
+            let answer = ask(world.app.address(), &second.0, false).await;
+            assert!(answer.is_ok(), "{answer:?}");
         }
     }
     write(folder.path(), &third);
