@@ -135,7 +135,12 @@ impl Secret {
 
     /// Finds what keeps a secret from being sent in a header, under this key.
     pub fn check_sent(&self, key: &str) -> Option<Problem> {
-        let is_sent = self.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        // The white space around it is left out where it is sent.
+        let is_sent = self
+            .expose()
+            .trim()
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic());
         (!is_sent).then(|| {
             Problem::new(
                 key,

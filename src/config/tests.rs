@@ -78,7 +78,7 @@ campaign_id = ""
 "#;
     insta::assert_snapshot!(problems(text).join("\n"), @r"
     3: server.listen: expected an address and a port, such as `127.0.0.1:8080`
-    4: server.colour: unknown field `colour`, expected one of `listen`, `public_url`, `body_bytes`, `drain`
+    4: server.colour: unknown field `colour`, expected one of `listen`, `public_url`, `body_bytes`, `connections`, `per_address`, `trusted_proxies`, `tls`, `withdraw`, `drain`
     7: memory.ttl: expected a time with its unit, such as `250ms`, `25s`, `15m` or `12h`, found `5 parsecs`
     8: memory.messages: expected 0 to 200
     12: workspaces.main.api_key: a secret must be a reference, `env::NAME` or `path::file`, never the value itself
