@@ -7,9 +7,9 @@
 )]
 
 mod cli;
-mod crash;
 mod docs;
 mod evaluation;
+mod fire;
 mod gate;
 mod handoff;
 mod intake;
