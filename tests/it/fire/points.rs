@@ -9,8 +9,7 @@ use super::ledger::tell;
 use super::load::writes;
 use super::random::is_long;
 use super::shim::{End, Step};
-use super::yard::Yard;
-use crate::world::soon;
+use super::yard::{Gateway, Yard};
 
 /// What the gateway waits after a crash before it sends again what may have arrived, and a little more.
 const RESENT_WITHIN: Duration = Duration::from_secs(11);
@@ -56,6 +55,7 @@ async fn each_point_has_its_one_state(#[values("resend_once", "hold", "drop")] p
         if is_long() { 50 } else { 2 },
     );
     let yard = Yard::shimmed(&format!("[reply]\non_unknown = \"{policy}\"")).await;
+    let mut gateway = yard.serve().await;
     let mut customer = 0;
     for point in points {
         // The policy says what becomes of sends alone.
@@ -65,24 +65,30 @@ async fn each_point_has_its_one_state(#[values("resend_once", "hold", "drop")] p
         }
         for end in (0..times).flat_map(|_| [Kill, PowerCut]) {
             customer += 1;
-            let found = ends_at(&yard, point, end, customer).await;
+            gateway = ends_at(&yard, gateway, (point, end), customer).await;
+            let found = found(&yard, customer);
             assert_eq!(
                 found,
-                expected(point, end, policy),
+                expected(point, policy),
                 "{point:?}, {end:?}, {policy}"
             );
         }
     }
+    gateway.stops().await;
     tell(
         &format!("{policy}: {customer} ends at exact points, each with its one state"),
         clock.elapsed(),
     );
 }
 
-/// Ends the gateway when the customer's message is at that point, and goes on with it until all is done.
-async fn ends_at(yard: &Yard, point: Point, end: End, customer: usize) -> Found {
+/// Ends the gateway when the customer's message is at that point, and goes on in another life until all is done.
+async fn ends_at(
+    yard: &Yard,
+    gateway: Gateway,
+    (point, end): (Point, End),
+    customer: usize,
+) -> Gateway {
     let word = format!("word-{customer}-0");
-    let gateway = yard.serve().await;
     yard.shim.arm(end, &point.steps(&word));
     let answered = writes(&gateway.phone(), customer, &word).await;
     gateway.died().await;
@@ -106,14 +112,15 @@ async fn ends_at(yard: &Yard, point: Point, end: End, customer: usize) -> Found 
     yard.settled(&word).await;
     yard.shim.pass(RESENT_WITHIN);
     yard.drained().await;
-    soon(gateway.stops()).await;
-    found(yard, customer, &word)
+    gateway
 }
 
-fn found(yard: &Yard, customer: usize, word: &str) -> Found {
+/// Tells what became of a customer's message.
+fn found(yard: &Yard, customer: usize) -> Found {
+    let word = format!("word-{customer}-0");
     let name = format!("u{customer}");
     let requests = yard.model.requests();
-    let asks = |body: &[u8]| String::from_utf8_lossy(body).contains(word);
+    let asks = |body: &[u8]| String::from_utf8_lossy(body).contains(&word);
     let delivery = format!(
         "SELECT d.state || ' ' || d.possible_duplicate FROM delivery d
          JOIN conversation c ON c.key = d.conversation WHERE c.external_id = '{name}'"
@@ -133,7 +140,7 @@ fn found(yard: &Yard, customer: usize, word: &str) -> Found {
     }
 }
 
-fn expected(point: Point, end: End, policy: &str) -> Found {
+fn expected(point: Point, policy: &str) -> Found {
     let (delivery, outcome) = match (point, policy) {
         (Point::BeforeItLeaves | Point::AfterBraze, "hold") => {
             ("held 1", "failed(delivery_unknown)")
@@ -145,7 +152,6 @@ fn expected(point: Point, end: End, policy: &str) -> Found {
         _ => ("sent 0", "replied"),
     };
     let resent = usize::from(policy == "resend_once");
-    let _ = end;
     Found {
         asked: 1 + usize::from(point == Point::AfterTheModel),
         arrivals: match point {

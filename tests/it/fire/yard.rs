@@ -299,19 +299,20 @@ fn rows(connection: &Connection, sql: &str) -> Vec<String> {
 }
 
 fn configuration(braze: &str, model: &str, more: &str) -> String {
-    let server = match more.contains("[server]") {
-        true => "",
-        false => "[server]\nlisten = \"127.0.0.1:0\"",
-    };
+    let usual = [
+        "[server]\nlisten = \"127.0.0.1:0\"",
+        "[burst]\nquiet = \"0s\"\ncap = \"0s\"",
+    ];
+    let is_meant = |table: &&str| !more.contains(table.split('\n').next().unwrap_or_default());
+    let usual: Vec<_> = usual.into_iter().filter(is_meant).collect();
+    let usual = usual.join("\n");
     format!(
         r#"
-        {server}
+        {usual}
+        {more}
         [log]
         format = "json"
         level = "warn,frontdesk::cli=info"
-        [burst]
-        quiet = "0s"
-        cap = "0s"
         [models.main]
         base_url = "{model}"
         model = "stand-in"
@@ -320,7 +321,6 @@ fn configuration(braze: &str, model: &str, more: &str) -> String {
         campaign_id = "campaign-1"
         [assistants.support.business]
         name = "Acme"
-        {more}
         [workspaces.main]
         endpoint = "{braze}"
         api_key = "env::BRAZE_KEY"
