@@ -93,9 +93,18 @@ struct Outside {
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let store = Arc::new(Sqlite::open(&config.store, clock.clone())?);
+        Self::start_on(store, config, clock).await
+    }
+
+    /// Starts everything on a store that is open already.
+    pub async fn start_on(
+        store: Arc<dyn Store>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let outside = Outside::connect(config, &clock)?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store, clock.clone())?);
         let shutdown = Shutdown::new();
         let address = config.server.listen;
         let listen = |source| StartError::Listen { address, source };
@@ -276,6 +285,7 @@ fn assistants(
             zone: assistant.zone(),
             target: outside.targets.get(model)?.clone(),
             reply_ttl: config.reply.ttl,
+            on_late: config.reply.late.into(),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
                 language: desk.language(),
