@@ -10,7 +10,7 @@ use crate::store::{Claimed, Store, StoreError};
 use super::gather::Gathered;
 use super::judge::Asked;
 use super::settlement::Writer;
-use super::{Assistant, CRASHES, joined};
+use super::{Assistant, joined};
 
 /// Asks the model for an answer to the waiting messages.
 pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Asked {
@@ -58,7 +58,8 @@ fn question(
         role: Role::User,
         text: Private(text),
     });
-    let said = gathered.remembered.iter().chain(&claimed.waiting).map(line);
+    let said = gathered.remembered.iter().chain(&claimed.waiting);
+    let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
     Ok(Question {
         system,
@@ -107,7 +108,7 @@ pub(super) async fn summary(
     // What crashed the gateway again and again is not shown to a model once more.
     let desk = assistant
         .desk
-        .filter(|desk| !desk.summary_within.is_zero() && writer.claimed.crashes < CRASHES)?;
+        .filter(|desk| !desk.summary_within.is_zero() && !writer.claimed.is_poison)?;
     let system = folder
         .summary(&SummaryContext {
             assistant: &assistant.display_name,
@@ -116,7 +117,8 @@ pub(super) async fn summary(
         })
         .inspect_err(|error| tracing::error!(%error, "the summary's prompt could not be rendered"))
         .ok()?;
-    let lines: Vec<Line> = transcript.iter().map(line).collect();
+    let shown = transcript.iter().filter(|message| !message.is_poison);
+    let lines: Vec<Line> = shown.map(line).collect();
     match assistant
         .target
         .complete(&system, &lines, desk.summary_within)

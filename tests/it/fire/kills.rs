@@ -11,9 +11,6 @@ use super::random::{Random, is_long, seeds};
 use super::shim::{End, Step};
 use super::yard::{CONCURRENCY, Gateway, Yard};
 
-/// Conversations that one crash can make the gateway give up.
-const SUSPECTS: usize = 8;
-
 /// What a run is made of.
 #[derive(Clone, Copy)]
 struct Size {
@@ -130,7 +127,7 @@ fn judge(yard: &Yard, policy: &str, audit: &Audit, under_way: &BTreeSet<String>,
     let given_up = "SELECT count(*) FROM (SELECT DISTINCT conversation, turn FROM message WHERE outcome = 'failed(poison)')";
     let given_up: usize = yard.row(given_up).parse().unwrap();
     assert!(
-        given_up <= Size::of_this_run().kills * SUSPECTS,
+        given_up <= Size::of_this_run().kills,
         "{given_up} turns were given up: {audit}"
     );
 }

@@ -118,6 +118,8 @@ async fn a_stop_waits_for_a_model_that_hangs_no_longer_than_it_may_and_loses_not
         "{took:?}"
     );
     waits(&yard);
+    let counted = yard.remains("SELECT attempts FROM conversation");
+    assert_eq!(counted, ["0"], "a stop is no crash");
     is_answered_in_the_next_life(&yard).await;
 }
 
