@@ -65,7 +65,8 @@ async fn stops_well(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_stop_on_nobody_new_is_let_in_and_a_turn_under_way_is_finished() {
-    let yard = Yard::start("").await;
+    // It would wait for the turn longer than this test waits for a door that does not shut.
+    let yard = Yard::start("[server]\nlisten = \"127.0.0.1:0\"\ndrain = \"1m\"").await;
     let held = yard.model.hold();
     let mut gateway = yard.serve().await;
     let (phone, url) = (gateway.phone(), format!("{}/readyz", gateway.url()));
