@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
+use crate::watchdog::Watchdog;
 use crate::workers::{self, Route, Shared};
 
 /// What is left of the time to stop when turns are cut short: enough to write down where they stood.
@@ -111,20 +113,27 @@ impl App {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
 
+        let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
             memory: Arc::new(Memory::new(config.memory.clone())),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
+            watchdog: Arc::clone(&watchdog),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
+            sends_end: sends_end(config),
+            stop_began: Arc::default(),
+            turns_over: CancellationToken::new(),
         };
         let routes = outside.routes(config);
         workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let doors = doors(config, &prompts, &outside, &store, &clock, &shutdown);
+        let doors = doors(
+            config, &prompts, &outside, &store, &clock, &shutdown, &watchdog,
+        );
         let stop = shutdown.clone();
         shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
             stop.stopping().await;
@@ -242,6 +251,7 @@ impl Outside {
                 property: assistant.message_property.clone(),
             };
             Route::Workspace {
+                name: name.clone(),
                 workspace: Arc::clone(workspace),
                 campaigns: Arc::new(
                     speakers
@@ -254,12 +264,22 @@ impl Outside {
             let users = config.assistants.iter();
             let users = users.filter(|(_, assistant)| assistant.desk.as_ref() == Some(name));
             Route::Desk {
+                name: name.clone(),
                 desk: Arc::clone(desk),
                 assistants: users.map(|(name, _)| name.clone()).collect(),
             }
         });
         workspaces.chain(desks).collect()
     }
+}
+
+/// Tells how long into the stop a request may begin so that even the slowest is answered before its end: what is cut
+/// short would be in doubt.
+fn sends_end(config: &Config) -> Duration {
+    let workspaces = config.workspaces.values().map(|one| one.timeout);
+    let desks = config.desks.values().map(|one| one.timeout);
+    let slowest = workspaces.chain(desks).max().unwrap_or_default();
+    config.server.drain.saturating_sub(slowest + LAST_WRITES)
 }
 
 fn assistants(
@@ -305,6 +325,7 @@ fn doors(
     store: &Arc<dyn Store>,
     clock: &Clock,
     shutdown: &Shutdown,
+    watchdog: &Arc<Watchdog>,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -326,6 +347,7 @@ fn doors(
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
         clock: clock.clone(),
+        watchdog: Arc::clone(watchdog),
         shutdown: shutdown.clone(),
         store: Arc::clone(store),
     }

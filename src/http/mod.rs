@@ -30,6 +30,7 @@ use crate::prompts::Prompts;
 use crate::redact::Secret;
 use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
+use crate::watchdog::Watchdog;
 
 pub use error::HttpError;
 
@@ -70,7 +71,7 @@ const BURST_AT_MOST: Duration = Duration::from_mins(5);
 const SUPERSEDES_AT_MOST: u32 = 10;
 
 impl ServerConfig {
-    /// Finds what cannot work.
+    /// Finds what cannot work; but for the public address, which depends on the desks.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !DRAINS.contains(&self.drain) {
@@ -78,9 +79,6 @@ impl ServerConfig {
         }
         if !(1_024..=4 * 1_024 * 1_024).contains(&self.body_bytes) {
             problems.push(Problem::new("body_bytes", "expected 1,024 to 4,194,304"));
-        }
-        if let Some(url) = &self.public_url {
-            problems.extend(crate::http_client::check_url("public_url", url));
         }
         problems
     }
@@ -173,6 +171,8 @@ pub struct Doors {
     pub body_bytes: usize,
     /// The time.
     pub clock: Clock,
+    /// Whether the workers' loops turn.
+    pub watchdog: Arc<Watchdog>,
     /// Whether the stop has begun.
     pub shutdown: Shutdown,
     /// Where messages are kept.

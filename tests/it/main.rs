@@ -6,9 +6,12 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod canary;
 mod cli;
+mod config;
 mod docs;
 mod evaluation;
+mod faults;
 mod fire;
 mod gate;
 mod handoff;
@@ -19,7 +22,9 @@ mod layers;
 mod naughty;
 mod path;
 mod prompts;
+mod raw;
 mod silence;
+mod stop;
 mod store;
 mod supersede;
 mod world;
