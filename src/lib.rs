@@ -92,8 +92,9 @@
 //! 2. **One at a time, in order.** [`store::Store::claim`] gives a conversation to one worker, with a [`store::Lease`]
 //!    that only it can make and that [`store::Store::settle`] demands. Deliveries leave one after the other for each
 //!    conversation and way out.
-//! 3. **Every message ends in one outcome.** A turn cannot settle without one. A turn that panics, and messages whose
-//!    claims ended in a crash three times, end in `failed(poison)` with a word to the customer.
+//! 3. **Every message ends in one outcome.** A turn cannot settle without one. A turn that panics, and messages that were
+//!    under way at three crashes and alone among suspects at the last, end in `failed(poison)` with a word to the
+//!    customer. No model is shown them again.
 //! 4. **No double talk.** [`store::Store::clear`] refuses an assistant's words when people have the conversation, the
 //!    customer has opted out, a newer message has come, or the words are too old. It is the same commit that marks them as
 //!    leaving, so nothing fits in between.

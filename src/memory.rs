@@ -198,6 +198,7 @@ mod tests {
                 text: (*text).into(),
                 media: Vec::new(),
                 at: later(START, minute(index)),
+                is_poison: false,
             })
             .collect()
     }

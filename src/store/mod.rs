@@ -104,8 +104,10 @@ pub struct Claimed {
     pub conversation: Conversation,
     /// The messages that wait for an outcome, oldest first; at least one.
     pub waiting: Vec<Message>,
-    /// How many claims of these messages ended in a crash before.
+    /// How many claims of these messages ended in a crash before; a conviction counts as one more.
     pub crashes: u32,
+    /// Whether they are convicted of the last one: they are not tried again.
+    pub is_poison: bool,
     /// The proof that it is held.
     pub lease: Lease,
 }

@@ -10,7 +10,7 @@ use crate::store::{Claimed, Store, StoreError};
 use super::gather::Gathered;
 use super::judge::Asked;
 use super::settlement::Writer;
-use super::{Assistant, CRASHES, joined};
+use super::{Assistant, joined};
 
 /// Messages that the model is shown of those that wait; all of them are answered with it. A person types one in a second
 /// or two, so only a machine sends more within a burst.
@@ -66,7 +66,8 @@ fn question(
         text: Private(text),
     });
     let waiting = newest(&claimed.waiting);
-    let said = gathered.remembered.iter().chain(waiting).map(line);
+    let said = gathered.remembered.iter().chain(waiting);
+    let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
     Ok(Question {
         system,
@@ -128,7 +129,7 @@ pub(super) async fn summary(
     // What crashed the gateway again and again is not shown to a model once more.
     let desk = assistant
         .desk
-        .filter(|desk| !desk.summary_within.is_zero() && writer.claimed.crashes < CRASHES)?;
+        .filter(|desk| !desk.summary_within.is_zero() && !writer.claimed.is_poison)?;
     let system = folder
         .summary(&SummaryContext {
             assistant: &assistant.display_name,
@@ -137,7 +138,9 @@ pub(super) async fn summary(
         })
         .inspect_err(|error| tracing::error!(%error, "the summary's prompt could not be rendered"))
         .ok()?;
-    let lines: Vec<Line> = newest(transcript).iter().map(line).collect();
+    let shown = newest(transcript).iter();
+    let shown = shown.filter(|message| !message.is_poison);
+    let lines: Vec<Line> = shown.map(line).collect();
     match assistant
         .target
         .complete(&system, &lines, desk.summary_within)
@@ -171,6 +174,7 @@ mod tests {
             text: Private("x".repeat(length)),
             media: Vec::new(),
             at: Timestamp::UNIX_EPOCH,
+            is_poison: false,
         }
     }
 

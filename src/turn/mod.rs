@@ -24,9 +24,6 @@ use judge::Decision;
 use screen::{Screened, Terms};
 use settlement::Writer;
 
-/// Claims of the same messages that may end in a crash; after them the messages are given up.
-const CRASHES: u32 = 3;
-
 /// One assistant, as a turn needs it.
 #[derive(Debug)]
 pub struct Assistant {
@@ -116,7 +113,7 @@ async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -
     };
     match screen::screen(&claimed.conversation, &claimed.waiting, rules, terms) {
         Screened::Decided(decision) => decision,
-        Screened::Ask if claimed.crashes >= CRASHES => Decision::Fail(Failure::Poison),
+        Screened::Ask if claimed.is_poison => Decision::Fail(Failure::Poison),
         Screened::Ask => judge::judge(
             ask::answer(assistant, gathered, claimed).await,
             rules,
@@ -188,10 +185,16 @@ impl Turn {
                 text: said.text,
                 media: Vec::new(),
                 at: now,
+                is_poison: false,
             });
+        let is_poison = self.settlement.outcome == Outcome::Failed(Failure::Poison);
+        let waiting = claimed.waiting.into_iter().map(|message| Message {
+            is_poison,
+            ..message
+        });
         self.remembered
             .into_iter()
-            .chain(claimed.waiting)
+            .chain(waiting)
             .chain(said)
             .collect()
     }

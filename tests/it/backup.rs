@@ -6,7 +6,7 @@ use frontdesk::sandbox::Phone;
 use futures_util::future::join_all;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::crash::{Yard, run, tell};
+use crate::fire::yard::{Yard, run, tell};
 use crate::world::soon;
 
 const CUSTOMERS: usize = 40;

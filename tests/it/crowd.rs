@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
 
-use crate::crash::{Yard, tell};
+use crate::fire::yard::{Yard, tell};
 use crate::world::{START, World, soon};
 
 const SECOND: Duration = Duration::from_secs(1);

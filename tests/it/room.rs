@@ -10,7 +10,7 @@ use frontdesk::clock::Clock;
 use frontdesk::redact::Private;
 use frontdesk::store::{Quarantined, StoreSize};
 
-use crate::crash::{Gateway, Yard, tell};
+use crate::fire::yard::{Gateway, Yard, tell};
 use crate::world::{INBOUND_SECRET, World, soon};
 
 /// The disk of the test, and the mark below which its gateway refuses messages; in MiB.

@@ -459,7 +459,7 @@ async fn who_was_there_at_two_crashes_is_worked_on_with_few_others(
         bench.says(&format!("u{customer}"), "hello").await;
     }
     bench.clock.advance(SECOND);
-    for held in [30, 30, 8] {
+    for held in [30, 30, 8, 1] {
         assert_eq!(bench.claim().await.len(), held);
         assert!(bench.claim().await.is_empty());
         bench = bench.reopen();
@@ -473,9 +473,22 @@ async fn who_was_there_at_two_crashes_is_worked_on_with_few_others(
             .filter(|claimed| claimed.crashes == crashes)
             .count()
     };
-    assert_eq!((by_crashes(0), by_crashes(2) + by_crashes(3)), (1, 8));
-    // Each that is through lets the next one in.
-    bench.settle(&claimed[0], &bench.reply("Here.")).await;
+    // Of the eight, one was alone at the last crash and is convicted; the other seven are tried one by one.
+    assert_eq!([0, 2, 3, 4].map(by_crashes), [1, 0, 1, 1]);
+    assert_eq!(
+        claimed.iter().filter(|claimed| claimed.is_poison).count(),
+        1
+    );
+    // Each that is through lets the next one in; after them come those who were never among few, eight at once.
+    let mut next = claimed;
+    for left in (0..7).rev() {
+        let suspect = next.iter().find(|claimed| claimed.crashes == 3).unwrap();
+        bench.settle(suspect, &bench.reply("Here.")).await;
+        next = bench.claim().await;
+        let tried: Vec<_> = next.iter().map(|claimed| claimed.crashes).collect();
+        assert_eq!(tried, if left > 0 { vec![3] } else { vec![2; 8] });
+    }
+    bench.settle(&next[0], &bench.reply("Here.")).await;
     assert_eq!(bench.claim().await.len(), 1);
 }
 
@@ -495,12 +508,13 @@ async fn what_a_dead_process_held_is_due_again_and_counts_its_crashes(
     }
     let claimed = bench.claim_one().await;
     assert_eq!(
-        (texts(&claimed), claimed.crashes),
-        (vec!["hello".to_owned()], 3)
+        (texts(&claimed), claimed.is_poison),
+        (vec!["hello".to_owned()], true)
     );
     bench.settle(&claimed, &bench.reply("Here.")).await;
     bench.tells("ana", "again").await;
-    assert_eq!(bench.claim_one().await.crashes, 0);
+    let claimed = bench.claim_one().await;
+    assert_eq!((claimed.crashes, claimed.is_poison), (0, false));
 }
 
 #[rstest]

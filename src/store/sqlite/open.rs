@@ -144,6 +144,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     check_identity(&connection, path)?;
     sound::check_whole(&connection, path)?;
     configure(&connection).map_err(database)?;
+    sync_what_was_left(&connection).map_err(database)?;
     migrate(&connection).map_err(database)?;
     connection.prepare(TABLES).map_err(database)?;
     Ok(connection)
@@ -209,6 +210,12 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     keep_plans(connection)
+}
+
+/// Syncs what an earlier process may have written without being alive for its sync. It counts as committed from here on,
+/// copies of its messages are answered as such, and a power cut must not take it.
+fn sync_what_was_left(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 /// Makes a prepared statement keep its plan. Else SQLite plans it anew for new values, at the cost of running it twice.

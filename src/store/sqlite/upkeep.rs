@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, millis};
+use super::turns::CONVICTED;
 use super::{deliveries, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
@@ -32,6 +33,7 @@ pub(super) fn recover(
     policy: OnUnknown,
 ) -> Result<u64, StoreError> {
     let now = millis(here.now);
+    convict(connection, here)?;
     let claims = connection
         .prepare_cached(
             "UPDATE conversation SET node = NULL, due_at = coalesce(due_at, ?1),
@@ -62,6 +64,19 @@ pub(super) fn recover(
         )?;
     }
     Ok(u64::try_from(claims + ready + keys.len()).unwrap_or(u64::MAX))
+}
+
+/// Finds guilty the conversation that was the only suspect under way at the crash. Where there were several, each has to
+/// be alone next time.
+fn convict(connection: &Connection, here: Here) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE conversation SET attempts = {CONVICTED}
+         WHERE node IS NOT NULL AND node <> ?1 AND attempts = {CONVICTED} - 1
+           AND 1 = (SELECT count(*) FROM conversation
+                    WHERE node IS NOT NULL AND node <> ?1 AND attempts = {CONVICTED} - 1)"
+    );
+    connection.prepare_cached(&sql)?.execute([here.node.0])?;
+    Ok(())
 }
 
 /// Removes what is over: dedupe keys, sent deliveries, unreadable bodies; and gives up deliveries that are too old.
