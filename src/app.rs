@@ -12,6 +12,7 @@ use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{Desk, DeskError};
+use crate::http::operator::{self, Office};
 use crate::http::{self, Door, Doors};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
@@ -30,6 +31,7 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
+    operator_address: SocketAddr,
     prompts: Vec<(String, Prompts)>,
     store: Arc<dyn Store>,
     shutdown: Shutdown,
@@ -74,8 +76,10 @@ pub enum StartError {
         source: BuildError,
     },
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} (`server.listen`): {source}")]
+    #[error("cannot listen on {address} (`{key}`): {source}")]
     Listen {
+        /// The key that names it.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -97,10 +101,9 @@ impl App {
         let outside = Outside::connect(config, &clock)?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store, clock.clone())?);
         let shutdown = Shutdown::new();
-        let address = config.server.listen;
-        let listen = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let (listener, address) = listen("server.listen", config.server.listen).await?;
+        let (back_office, operator_address) =
+            listen("operator.listen", config.operator.listen).await?;
 
         let shared = Shared {
             store: Arc::clone(&store),
@@ -115,13 +118,19 @@ impl App {
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let doors = doors(config, &prompts, &outside, &store, &clock, &shutdown);
+        let doors = Arc::new(doors(config, &prompts, &outside, &store, &clock, &shutdown));
         let stop = shutdown.clone();
-        shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
+        shutdown.spawn(http::serve(listener, Arc::clone(&doors), async move {
             stop.stopping().await;
         }));
+        let office = Office {
+            people: config.operator.people.clone(),
+            doors,
+        };
+        shutdown.spawn(operator::serve(back_office, Arc::new(office)));
         Ok(Self {
             address,
+            operator_address,
             prompts,
             store,
             shutdown,
@@ -133,6 +142,11 @@ impl App {
     /// Gives the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Gives the address that the operator's API listens on.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator_address
     }
 
     /// Gives the store, for who asks what became of things.
@@ -163,6 +177,20 @@ impl App {
         }
         !self.shutdown.has_crashed()
     }
+}
+
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Loads the folder of each assistant, or says everything that is wrong with any.

@@ -5,6 +5,7 @@ mod conversations;
 mod error;
 mod health;
 mod inbound;
+pub mod operator;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -32,6 +33,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
 
 pub use error::HttpError;
+pub use operator::OperatorConfig;
 
 /// Where the doors are: `[server]`.
 #[derive(Clone, Debug, Deserialize)]
