@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{Desk, DeskError};
 use crate::http::operator::{self, Office};
-use crate::http::{self, Door, Doors};
+use crate::http::{self, Door, Doors, Tls, TlsConfig};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
 use crate::model::{Target, TargetError};
@@ -75,6 +75,9 @@ pub enum StartError {
         /// Why.
         source: BuildError,
     },
+    /// The certificate cannot be used, though it could when it was checked.
+    #[error("{0}")]
+    Tls(Problem),
     /// The address is taken or not ours.
     #[error("cannot listen on {address} (`{key}`): {source}")]
     Listen {
@@ -105,6 +108,10 @@ impl App {
         let (back_office, operator_address) =
             listen("operator.listen", config.operator.listen).await?;
 
+        let certificate = |tls: Option<&TlsConfig>| certificate(tls, &clock, &shutdown);
+        let tls = certificate(config.server.tls.as_ref())?;
+        let back_tls = certificate(config.operator.tls.as_ref())?;
+
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
@@ -119,15 +126,25 @@ impl App {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
         let doors = Arc::new(doors(config, &prompts, &outside, &store, &clock, &shutdown));
-        let stop = shutdown.clone();
-        shutdown.spawn(http::serve(listener, Arc::clone(&doors), async move {
+        let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
+        let stop = async move {
             stop.stopping().await;
-        }));
+            time.sleep(withdraw).await;
+        };
+        let router = http::router(Arc::clone(&doors));
+        let entrance = config.server.entrance(tls);
+        shutdown.spawn(entrance.serve(listener, router, shutdown.clone(), stop));
         let office = Office {
             people: config.operator.people.clone(),
             doors,
         };
-        shutdown.spawn(operator::serve(back_office, Arc::new(office)));
+        let router = operator::router(Arc::new(office));
+        let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
+        shutdown.spawn(
+            entrance.serve(back_office, router, shutdown.clone(), async move {
+                stop.stopping().await;
+            }),
+        );
         Ok(Self {
             address,
             operator_address,
@@ -191,6 +208,19 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+fn certificate(
+    tls: Option<&TlsConfig>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Result<Option<Tls>, StartError> {
+    let tls = tls.cloned().map(Tls::open).transpose();
+    let tls = tls.map_err(StartError::Tls)?;
+    if let Some(tls) = &tls {
+        tls.watch(clock.clone(), shutdown);
+    }
+    Ok(tls)
 }
 
 /// Loads the folder of each assistant, or says everything that is wrong with any.

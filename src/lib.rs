@@ -76,7 +76,7 @@
 //! | ways out | [`braze`], [`handoff`] | one protocol each |
 //! | the store | [`store`] | SQL, and nothing else does |
 //! | terms | [`domain`] | what things are; no IO |
-//! | ground | [`telemetry`], [`http_client`], [`shutdown`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
+//! | ground | [`telemetry`], [`http_client`], [`shutdown`], [`watch`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
 //!
 //! Each module owns its errors and its slice of the configuration. Errors become a status in one place
 //! ([`http::HttpError`]), problems of a configuration are composed in one place ([`config::Config::load`]). The one trait
@@ -150,6 +150,7 @@ pub mod telemetry;
 
 pub mod http_client;
 pub mod shutdown;
+pub mod watch;
 
 pub mod redact;
 pub mod retry;

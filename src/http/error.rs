@@ -66,6 +66,12 @@ pub enum HttpError {
     /// The gateway stops.
     #[error("the gateway is stopping; come again")]
     Stopping,
+    /// One client has too much under way.
+    #[error("too many requests of one address are under way (`server.per_address`); come again")]
+    Crowded,
+    /// The request took too long.
+    #[error("the request could not be finished in time; come again")]
+    Slow,
     /// Nothing can be stored now.
     #[error("the message could not be stored now; come again")]
     Store(#[from] StoreError),
@@ -93,7 +99,9 @@ impl HttpError {
             Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::Crowded | Self::Slow | Self::Store(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }

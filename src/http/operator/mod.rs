@@ -11,7 +11,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{Doors, HttpError, health};
@@ -45,14 +44,4 @@ pub fn router(office: Arc<Office>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             HttpError::Panicked.into_response()
         }))
-}
-
-/// Serves until the gateway stops, then until the requests under way are answered.
-pub async fn serve(listener: TcpListener, office: Arc<Office>) {
-    let stop = office.doors.shutdown.clone();
-    let server = axum::serve(listener, router(office))
-        .with_graceful_shutdown(async move { stop.stopping().await });
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the operator's server ended");
-    }
 }
