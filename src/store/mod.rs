@@ -19,7 +19,11 @@ use crate::domain::{
 };
 use crate::redact::Private;
 
-pub use operator::Actor;
+pub use operator::{
+    Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
+    DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
+    QuarantineView, Receipt, Removed, Subject, TakenOver, Transcript,
+};
 pub use sqlite::{OpenError, Sqlite, SqliteConfig};
 
 /// Why the store did not do what it was asked for.
@@ -253,7 +257,7 @@ impl Listener {
 
 /// Keeps messages, conversations and deliveries through anything.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + 'static {
+pub trait Store: Operations + Debug + Send + Sync + 'static {
     /// Gives the bells that ring when there may be work.
     fn wake(&self) -> &Wake;
 

@@ -5,6 +5,7 @@ mod handoffs;
 mod history;
 mod intake;
 mod open;
+mod operator;
 mod rows;
 mod turns;
 mod upkeep;
@@ -58,6 +59,7 @@ impl Default for SqliteConfig {
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
+    path: PathBuf,
     clock: Clock,
     node: NodeId,
     wake: Wake,
@@ -88,6 +90,7 @@ impl Sqlite {
                 free: Arc::new(Mutex::new(readers)),
             },
             writer: Writer::start(connection).map_err(io)?,
+            path: path.clone(),
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::StoreError;
+
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
 const MIGRATIONS: [&str; 2] = [
     include_str!("schema/0001.sql"),
@@ -17,6 +19,9 @@ const APPLICATION_ID: i32 = 0x4644_534b;
 
 /// The first SQLite without the race that could corrupt a write-ahead log while it is reset.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
+
+/// Attempts to empty the log, 5 s each: an erasure has a minute.
+const LOG_ATTEMPTS: u32 = 8;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +131,23 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         .map_err(database)?;
     keep_plans(&connection).map_err(database)?;
     Ok(connection)
+}
+
+/// Moves the log into the file and cuts it to nothing, so that what was deleted stands in neither. It waits for who reads
+/// or writes just now.
+pub(super) fn empty_log(path: &Path) -> Result<(), StoreError> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch("PRAGMA busy_timeout = 5000")?;
+    for _ in 0..LOG_ATTEMPTS {
+        let is_busy: bool =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+        if !is_busy {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Database(
+        "the log could not be emptied: something reads all the time".to_owned(),
+    ))
 }
 
 fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
