@@ -112,10 +112,11 @@ impl App {
         let tls = certificate(config.server.tls.as_ref())?;
         let back_tls = certificate(config.operator.tls.as_ref())?;
 
+        let memory = Arc::new(Memory::new(config.memory.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
-            memory: Arc::new(Memory::new(config.memory.clone())),
+            memory: Arc::clone(&memory),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
@@ -137,6 +138,9 @@ impl App {
         let office = Office {
             people: config.operator.people.clone(),
             doors,
+            memory,
+            reply_ttl: config.reply.ttl,
+            idle: idle(config),
         };
         let router = operator::router(Arc::new(office));
         let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
@@ -344,6 +348,16 @@ fn assistants(
         Some((name.clone(), Arc::new(assistant)))
     });
     assistants.collect()
+}
+
+/// Gives how long people may be silent, for the assistants that have a desk.
+fn idle(config: &Config) -> BTreeMap<String, Duration> {
+    let assistants = config.assistants.iter();
+    let idle = assistants.filter_map(|(name, assistant)| {
+        let desk = config.desks.get(assistant.desk.as_ref()?)?;
+        Some((name.clone(), desk.idle))
+    });
+    idle.collect()
 }
 
 fn doors(

@@ -172,8 +172,11 @@ pub trait Operations {
     /// Lists bodies that could not be read, the newest first.
     async fn quarantined(&self, part: Part) -> Result<Page<QuarantineView>, StoreError>;
 
-    /// Gives one body that could not be read.
-    async fn quarantined_body(&self, id: Uuid) -> Result<Option<QuarantineView>, StoreError>;
+    /// Gives one body that could not be read, with what it holds.
+    async fn quarantined_body(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(QuarantineView, Private<Vec<u8>>)>, StoreError>;
 
     /// Keeps the message that a body turned out to hold, instead of the body. Nothing where there is no such body.
     async fn replay(

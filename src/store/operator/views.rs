@@ -182,8 +182,8 @@ pub struct QuarantineView {
     pub id: Uuid,
     /// The assistant that it was for.
     pub assistant: String,
-    /// What it held.
-    pub body: Private<Vec<u8>>,
+    /// How long it is, in bytes.
+    pub bytes: u64,
     /// Why it could not be read.
     pub error: String,
     /// When it came.

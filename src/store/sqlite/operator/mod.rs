@@ -20,6 +20,7 @@ use super::super::{
 };
 use super::{Sqlite, open};
 use crate::domain::{ConversationId, DeliveryId};
+use crate::redact::Private;
 
 pub(super) use audit::purge;
 
@@ -102,7 +103,10 @@ impl Operations for Sqlite {
             .await
     }
 
-    async fn quarantined_body(&self, id: Uuid) -> Result<Option<QuarantineView>, StoreError> {
+    async fn quarantined_body(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(QuarantineView, Private<Vec<u8>>)>, StoreError> {
         self.read(move |connection| quarantine::one(connection, id))
             .await
     }

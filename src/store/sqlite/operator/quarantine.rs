@@ -18,7 +18,7 @@ pub(super) fn list(
 ) -> Result<Page<QuarantineView>, StoreError> {
     let query = Query::of(part);
     let sql = format!(
-        "SELECT key, id, assistant, body, error, at FROM quarantine WHERE {} ORDER BY key DESC LIMIT ?",
+        "SELECT key, id, assistant, length(body), error, at FROM quarantine WHERE {} ORDER BY key DESC LIMIT ?",
         query.conditions()
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -27,19 +27,27 @@ pub(super) fn list(
 }
 
 /// Gives one body.
-pub(super) fn one(connection: &Connection, id: Uuid) -> Result<Option<QuarantineView>, StoreError> {
+pub(super) fn one(
+    connection: &Connection,
+    id: Uuid,
+) -> Result<Option<(QuarantineView, Private<Vec<u8>>)>, StoreError> {
     let found = connection
-        .prepare_cached("SELECT key, id, assistant, body, error, at FROM quarantine WHERE id = ?")?
-        .query_row([id], |row| Ok(read(row)))
+        .prepare_cached(
+            "SELECT key, id, assistant, length(body), error, at, body FROM quarantine WHERE id = ?",
+        )?
+        .query_row([id], |row| Ok((read(row), Private(row.get(6)?))))
         .optional()?;
-    Ok(found.transpose()?.map(|(_, view)| view))
+    let Some((view, body)) = found else {
+        return Ok(None);
+    };
+    Ok(Some((view?.1, body)))
 }
 
 fn read(row: &Row<'_>) -> Result<(i64, QuarantineView), StoreError> {
     let view = QuarantineView {
         id: row.get(1)?,
         assistant: row.get(2)?,
-        body: Private(row.get(3)?),
+        bytes: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
         error: row.get(4)?,
         at: time(row.get(5)?)?,
     };
