@@ -15,6 +15,7 @@ mod handoff;
 mod intake;
 mod layers;
 mod naughty;
+mod operator;
 mod path;
 mod prompts;
 mod silence;

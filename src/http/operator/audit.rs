@@ -37,6 +37,7 @@ pub(super) struct Wanted {
 #[utoipa::path(
     get,
     path = "/operator/v1/audit",
+    operation_id = "list_audit",
     tag = "audit",
     params(Wanted),
     responses((status = 200, description = "A part of the list", body = List<Act>)),

@@ -48,6 +48,7 @@ pub(super) struct Wanted {
 #[utoipa::path(
     get,
     path = "/operator/v1/conversations",
+    operation_id = "list_conversations",
     tag = "conversations",
     params(Wanted),
     responses((status = 200, description = "A part of the list", body = List<Conversation>)),
@@ -103,6 +104,7 @@ pub(super) struct Transcript {
 #[utoipa::path(
     get,
     path = "/operator/v1/conversations/{id}",
+    operation_id = "show_conversation",
     tag = "conversations",
     params(("id" = Uuid, Path, description = "The conversation"), Lines),
     responses((status = 200, description = "The conversation", body = Transcript)),
@@ -144,6 +146,7 @@ pub(super) struct TakenOver {
 #[utoipa::path(
     post,
     path = "/operator/v1/conversations/{id}/takeover",
+    operation_id = "take_over_conversation",
     tag = "conversations",
     params(("id" = Uuid, Path, description = "The conversation")),
     responses((status = 200, description = "People have it", body = TakenOver)),
@@ -182,6 +185,7 @@ pub(super) struct Released {
 #[utoipa::path(
     post,
     path = "/operator/v1/conversations/{id}/release",
+    operation_id = "release_conversation",
     tag = "conversations",
     params(("id" = Uuid, Path, description = "The conversation")),
     responses(

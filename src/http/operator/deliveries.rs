@@ -45,6 +45,7 @@ pub(super) struct Wanted {
 #[utoipa::path(
     get,
     path = "/operator/v1/deliveries",
+    operation_id = "list_deliveries",
     tag = "deliveries",
     params(Wanted),
     responses((status = 200, description = "A part of the list", body = List<Delivery>)),
@@ -71,6 +72,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get,
     path = "/operator/v1/deliveries/{id}",
+    operation_id = "show_delivery",
     tag = "deliveries",
     params(("id" = Uuid, Path, description = "The delivery")),
     responses((status = 200, description = "The delivery", body = Delivery)),
@@ -95,6 +97,7 @@ async fn shown(office: &Office, id: Uuid) -> Result<Json<Delivery>, HttpError> {
 #[utoipa::path(
     post,
     path = "/operator/v1/deliveries/{id}/retry",
+    operation_id = "retry_delivery",
     tag = "deliveries",
     params(("id" = Uuid, Path, description = "The delivery")),
     responses(
@@ -119,6 +122,7 @@ pub(super) async fn retry(
 #[utoipa::path(
     post,
     path = "/operator/v1/deliveries/{id}/sent",
+    operation_id = "mark_delivery_sent",
     tag = "deliveries",
     params(("id" = Uuid, Path, description = "The delivery")),
     responses(
@@ -139,6 +143,7 @@ pub(super) async fn sent(
 #[utoipa::path(
     post,
     path = "/operator/v1/deliveries/{id}/drop",
+    operation_id = "drop_delivery",
     tag = "deliveries",
     params(("id" = Uuid, Path, description = "The delivery")),
     responses(

@@ -77,6 +77,7 @@ fn is_number(phone: &str) -> bool {
 #[utoipa::path(
     post,
     path = "/operator/v1/erasures",
+    operation_id = "erase_customer",
     tag = "erasures",
     request_body = Erase,
     responses((status = 201, description = "The receipt", body = ReceiptShown)),
@@ -99,6 +100,7 @@ pub(super) async fn erase(
 #[utoipa::path(
     get,
     path = "/operator/v1/erasures/{id}",
+    operation_id = "show_erasure",
     tag = "erasures",
     params(("id" = Uuid, Path, description = "The erasure")),
     responses((status = 200, description = "The receipt", body = ReceiptShown)),

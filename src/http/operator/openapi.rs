@@ -116,6 +116,7 @@ fn problem(description: &str) -> Response {
 #[utoipa::path(
     get,
     path = "/operator/v1/openapi.json",
+    operation_id = "show_document",
     tag = "openapi",
     responses((status = 200, description = "OpenAPI 3.1", body = Object)),
     security(("bearer" = ["viewer"]))

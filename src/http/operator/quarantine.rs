@@ -36,6 +36,7 @@ pub(super) struct Wanted {
 #[utoipa::path(
     get,
     path = "/operator/v1/quarantine",
+    operation_id = "list_quarantine",
     tag = "quarantine",
     params(Wanted),
     responses((status = 200, description = "A part of the list", body = List<Quarantined>)),
@@ -66,6 +67,7 @@ pub(super) struct Body {
 #[utoipa::path(
     get,
     path = "/operator/v1/quarantine/{id}",
+    operation_id = "show_quarantined_body",
     tag = "quarantine",
     params(("id" = Uuid, Path, description = "The body")),
     responses((status = 200, description = "The body", body = Body)),
@@ -103,6 +105,7 @@ pub(super) struct Replayed {
 #[utoipa::path(
     post,
     path = "/operator/v1/quarantine/{id}/replay",
+    operation_id = "replay_quarantined_body",
     tag = "quarantine",
     params(("id" = Uuid, Path, description = "The body")),
     responses(
@@ -156,6 +159,7 @@ pub(super) async fn replay(
 #[utoipa::path(
     delete,
     path = "/operator/v1/quarantine/{id}",
+    operation_id = "discard_quarantined_body",
     tag = "quarantine",
     params(("id" = Uuid, Path, description = "The body")),
     responses((status = 204, description = "It is removed")),

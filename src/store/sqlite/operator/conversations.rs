@@ -35,7 +35,7 @@ pub(super) fn list(
     if filter.waiting == Some(true) {
         return list_waiting(connection, filter, part);
     }
-    let found = select(connection, filter, part)?;
+    let found = run(connection, statement(filter, part))?;
     Ok(page(found, part))
 }
 
@@ -67,18 +67,24 @@ fn list_waiting(
             },
         );
         query.and("key = ?", Some(key));
-        found.extend(run(connection, "", query)?);
+        found.extend(run(connection, (sql("", &query), query))?);
         before = key;
     }
     Ok(page(found, part))
 }
 
-fn select(
-    connection: &Connection,
-    filter: &ConversationFilter,
-    part: Part,
-) -> Result<Vec<(i64, ConversationView)>, StoreError> {
-    run(connection, index(filter), conditions(filter, part))
+/// Gives the statement of a list, with what it wants.
+pub(super) fn statement(filter: &ConversationFilter, part: Part) -> (String, Query) {
+    let query = conditions(filter, part);
+    (sql(index(filter), &query), query)
+}
+
+fn sql(index: &str, query: &Query) -> String {
+    format!(
+        "{} FROM conversation {index} WHERE {} ORDER BY key DESC LIMIT ?",
+        view(),
+        query.conditions()
+    )
 }
 
 /// Chooses the index that leaves the fewest rows, since the planner does not know how rare a value is.
@@ -109,7 +115,7 @@ fn conditions(filter: &ConversationFilter, part: Part) -> Query {
     let text = |id: &crate::redact::Private<String>| id.0.clone();
     query.and("external_id = ?", filter.external_id.as_ref().map(text));
     let phone = filter.phone.as_ref().map(|phone| bare_number(phone));
-    query.and(&format!("{PHONE} = ?"), phone);
+    query.and(&format!("phone IS NOT NULL AND {PHONE} = ?"), phone);
     query.and("conversation.assistant = ?", filter.assistant.clone());
     match filter.owner {
         Some(Owner::Assistant) => query.and_fixed("owner = 'assistant'"),
@@ -135,14 +141,8 @@ fn conditions(filter: &ConversationFilter, part: Part) -> Query {
 
 fn run(
     connection: &Connection,
-    index: &str,
-    query: Query,
+    (sql, query): (String, Query),
 ) -> Result<Vec<(i64, ConversationView)>, StoreError> {
-    let sql = format!(
-        "{} FROM conversation {index} WHERE {} ORDER BY key DESC LIMIT ?",
-        view(),
-        query.conditions()
-    );
     let mut statement = connection.prepare_cached(&sql)?;
     collect(statement.query(query.values())?, read_view)
 }

@@ -14,8 +14,8 @@ use crate::clock::later;
 use crate::domain::{ConversationId, DeliveryId, Lane, new_id};
 use crate::redact::Private;
 
-const VIEW: &str = "SELECT delivery.key, delivery.id, conversation.id, delivery.assistant, lane, name, body, state, attempts,
-     possible_duplicate, error, created_at, not_before, expires_at, ended_at";
+const VIEW: &str = "SELECT delivery.key, delivery.id, conversation.id, delivery.assistant, lane, name, body, state,
+     delivery.attempts, possible_duplicate, error, created_at, not_before, expires_at, ended_at";
 
 /// Lists deliveries, the newest first.
 pub(super) fn list(
@@ -23,6 +23,14 @@ pub(super) fn list(
     filter: &DeliveryFilter,
     part: Part,
 ) -> Result<Page<DeliveryView>, StoreError> {
+    let (sql, query) = statement(filter, part);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = collect(statement.query(query.values())?, read)?;
+    Ok(page(found, part))
+}
+
+/// Gives the statement of a list, with what it wants.
+pub(super) fn statement(filter: &DeliveryFilter, part: Part) -> (String, Query) {
     let mut query = Query::of(part);
     let conversation = filter.conversation.map(|id| id.0.as_bytes().to_vec());
     query.and(
@@ -54,9 +62,7 @@ pub(super) fn list(
         index(filter),
         query.conditions().replacen("key <", "delivery.key <", 1)
     );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let found = collect(statement.query(query.values())?, read)?;
-    Ok(page(found, part))
+    (sql, query)
 }
 
 /// Chooses the index that leaves the fewest rows, since the planner does not know how rare a value is.

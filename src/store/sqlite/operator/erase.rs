@@ -118,7 +118,11 @@ fn find(connection: &Connection, subject: &Subject) -> Result<Found, StoreError>
         }
         Subject::Phone(phone) => {
             found.names.add(None, None, Some(phone.0.clone()));
-            found.add(connection, &format!("{PHONE} = ?"), &bare_number(phone))?;
+            found.add(
+                connection,
+                &format!("phone IS NOT NULL AND {PHONE} = ?"),
+                &bare_number(phone),
+            )?;
         }
     }
     let mut known = usize::MAX;
@@ -128,7 +132,7 @@ fn find(connection: &Connection, subject: &Subject) -> Result<Found, StoreError>
             found.add(connection, "braze_id = ?", &id)?;
         }
         for phone in found.names.phones() {
-            let anonymous = format!("{PHONE} = ? AND external_id IS NULL");
+            let anonymous = format!("phone IS NOT NULL AND {PHONE} = ? AND external_id IS NULL");
             found.add(connection, &anonymous, &bare_number(&phone))?;
         }
     }

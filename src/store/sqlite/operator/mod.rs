@@ -162,3 +162,6 @@ impl Operations for Sqlite {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests;
