@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
@@ -22,6 +23,7 @@ use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
+use crate::watchdog::Watchdog;
 use crate::workers::{self, Route, Shared};
 
 /// What is left of the time to stop when turns are cut short: enough to write down where they stood.
@@ -100,9 +102,18 @@ struct Outside {
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let store = Arc::new(Sqlite::open(&config.store, clock.clone())?);
+        Self::start_on(store, config, clock).await
+    }
+
+    /// Starts everything on a store that is open already.
+    pub async fn start_on(
+        store: Arc<dyn Store>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let outside = Outside::connect(config, &clock)?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store, clock.clone())?);
         let shutdown = Shutdown::new();
         let (listener, address) = listen("server.listen", config.server.listen).await?;
         let (back_office, operator_address) =
@@ -113,20 +124,28 @@ impl App {
         let back_tls = certificate(config.operator.tls.as_ref())?;
 
         let memory = Arc::new(Memory::new(config.memory.clone()));
+        let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
             memory: Arc::clone(&memory),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
+            watchdog: Arc::clone(&watchdog),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
+            sends_end: sends_end(config),
+            stop_began: Arc::default(),
+            turns_over: CancellationToken::new(),
         };
         let routes = outside.routes(config);
         workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let doors = Arc::new(doors(config, &prompts, &outside, &store, &clock, &shutdown));
+        let doors = doors(
+            config, &prompts, &outside, &store, &clock, &shutdown, &watchdog,
+        );
+        let doors = Arc::new(doors);
         let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
         let stop = async move {
             stop.stopping().await;
@@ -295,6 +314,7 @@ impl Outside {
                 property: assistant.message_property.clone(),
             };
             Route::Workspace {
+                name: name.clone(),
                 workspace: Arc::clone(workspace),
                 campaigns: Arc::new(
                     speakers
@@ -307,12 +327,22 @@ impl Outside {
             let users = config.assistants.iter();
             let users = users.filter(|(_, assistant)| assistant.desk.as_ref() == Some(name));
             Route::Desk {
+                name: name.clone(),
                 desk: Arc::clone(desk),
                 assistants: users.map(|(name, _)| name.clone()).collect(),
             }
         });
         workspaces.chain(desks).collect()
     }
+}
+
+/// Tells how long into the stop a request may begin so that even the slowest is answered before its end: what is cut
+/// short would be in doubt.
+fn sends_end(config: &Config) -> Duration {
+    let workspaces = config.workspaces.values().map(|one| one.timeout);
+    let desks = config.desks.values().map(|one| one.timeout);
+    let slowest = workspaces.chain(desks).max().unwrap_or_default();
+    config.server.drain.saturating_sub(slowest + LAST_WRITES)
 }
 
 fn assistants(
@@ -338,6 +368,7 @@ fn assistants(
             zone: assistant.zone(),
             target: outside.targets.get(model)?.clone(),
             reply_ttl: config.reply.ttl,
+            on_late: config.reply.late.into(),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
                 language: desk.language(),
@@ -367,6 +398,7 @@ fn doors(
     store: &Arc<dyn Store>,
     clock: &Clock,
     shutdown: &Shutdown,
+    watchdog: &Arc<Watchdog>,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -388,6 +420,7 @@ fn doors(
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
         clock: clock.clone(),
+        watchdog: Arc::clone(watchdog),
         shutdown: shutdown.clone(),
         store: Arc::clone(store),
     }

@@ -41,11 +41,26 @@ impl TurnsConfig {
     }
 }
 
+/// The name by which the loop is missed.
+const NAME: &str = "turns";
+
 /// Runs until the stop: what is under way then is finished, nothing new is claimed.
 pub(super) async fn run(shared: Shared, config: TurnsConfig) {
     let slots = Arc::new(Semaphore::new(config.in_flight));
+    claim(&shared, &slots).await;
+    // Every slot is free again when the last turn has ended.
+    let all = u32::try_from(config.in_flight).unwrap_or(u32::MAX);
+    drop(slots.acquire_many(all).await);
+    shared.turns_over.cancel();
+    // The couriers look a last time.
+    shared.store.wake().braze.ring();
+    shared.store.wake().desk.ring();
+}
+
+async fn claim(shared: &Shared, slots: &Arc<Semaphore>) {
     let mut bell = shared.store.wake().turns.listen();
-    while let Some(room) = shared.room(&slots).await {
+    let stopping = || shared.shutdown.stopping();
+    while let Some(room) = shared.room(NAME, slots, stopping()).await {
         bell.enrol();
         let limit = room.min(CLAIM_AT_ONCE);
         let batch = match shared.store.claim(limit).await {
@@ -62,7 +77,7 @@ pub(super) async fn run(shared: Shared, config: TurnsConfig) {
         };
         let all_taken = batch.items.len() < usize::try_from(limit).unwrap_or(usize::MAX);
         for claimed in batch.items {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
                 return;
             };
             let shared = shared.clone();
@@ -71,7 +86,7 @@ pub(super) async fn run(shared: Shared, config: TurnsConfig) {
                 drop(slot);
             }));
         }
-        if all_taken && !shared.rest(&mut bell, batch.next_due).await {
+        if all_taken && !shared.rest(&mut bell, batch.next_due, stopping()).await {
             return;
         }
     }
@@ -97,6 +112,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
     let ended = tokio::select! {
         biased;
         ended = AssertUnwindSafe(running).catch_unwind() => ended,
+        () = claimed.lease.shifted() => return supersede(shared, &claimed).await,
         () = shared.out_of_time() => return give_back(shared, &claimed).await,
     };
     match ended {
@@ -117,6 +133,16 @@ async fn give_back(shared: &Shared, claimed: &Claimed) {
     let at = later(shared.clock.now(), STORE_REST);
     let back = || shared.store.give_back(&claimed.lease, at);
     shared.insist("giving a claim back", back).await;
+}
+
+async fn supersede(shared: &Shared, claimed: &Claimed) {
+    tracing::info!(
+        conversation = %claimed.conversation.id,
+        messages = claimed.waiting.len(),
+        "turn cut short: the ground has shifted under it"
+    );
+    let back = || shared.store.supersede(&claimed.lease);
+    shared.insist("superseding a turn", back).await;
 }
 
 async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {

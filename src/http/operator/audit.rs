@@ -54,6 +54,6 @@ pub(super) async fn list(
         action: wanted.action,
         subject: wanted.subject,
     };
-    let page = office.doors.store.audit(filter, part).await?;
+    let page = office.doors.store.operations().audit(filter, part).await?;
     Ok(Json(List::of(page, Act::from)))
 }

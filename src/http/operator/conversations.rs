@@ -68,7 +68,12 @@ pub(super) async fn list(
         waiting: wanted.waiting,
         opted_out: wanted.opted_out,
     };
-    let page = office.doors.store.conversations(filter, part).await?;
+    let page = office
+        .doors
+        .store
+        .operations()
+        .conversations(filter, part)
+        .await?;
     Ok(Json(List::of(page, Conversation::from)))
 }
 
@@ -117,7 +122,11 @@ pub(super) async fn one(
     Asked(lines): Asked<Lines>,
 ) -> Result<Json<Transcript>, HttpError> {
     let part = part(lines.cursor.as_deref(), lines.limit)?;
-    let found = office.doors.store.transcript(ConversationId(id), part);
+    let found = office
+        .doors
+        .store
+        .operations()
+        .transcript(ConversationId(id), part);
     let found = found.await?.ok_or(HttpError::NoConversation)?;
     Ok(Json(Transcript {
         conversation: found.view.into(),
@@ -163,7 +172,7 @@ pub(super) async fn take_over(
     let conversation = conversation.ok_or(HttpError::NoConversation)?;
     let idle = office.idle.get(&conversation.assistant).copied();
     let idle = idle.unwrap_or(handoff::DEFAULT_IDLE);
-    let taken = store.take_over(id, idle, actor).await?;
+    let taken = store.operations().take_over(id, idle, actor).await?;
     let taken = taken.ok_or(HttpError::NoConversation)?;
     Ok(Json(TakenOver {
         conversation_id: id.0,
@@ -206,7 +215,7 @@ pub(super) async fn release(
     let has_desk = door.is_some_and(|door| door.desk.is_some());
     let now = doors.clock.now();
     let end = handoff::end(now, &conversation, EndReason::AgentReleased, has_desk);
-    match doors.store.release(end, actor).await? {
+    match doors.store.operations().release(end, actor).await? {
         Ended::Returned => Ok(Json(Released {
             conversation_id: id,
             owner: Owner::Assistant,

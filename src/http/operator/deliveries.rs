@@ -64,7 +64,12 @@ pub(super) async fn list(
         conversation: wanted.conversation.map(ConversationId),
         possible_duplicate: wanted.possible_duplicate,
     };
-    let page = office.doors.store.deliveries(filter, part).await?;
+    let page = office
+        .doors
+        .store
+        .operations()
+        .deliveries(filter, part)
+        .await?;
     Ok(Json(List::of(page, Delivery::from)))
 }
 
@@ -87,7 +92,12 @@ pub(super) async fn one(
 }
 
 async fn shown(office: &Office, id: Uuid) -> Result<Json<Delivery>, HttpError> {
-    let found = office.doors.store.delivery(DeliveryId(id)).await?;
+    let found = office
+        .doors
+        .store
+        .operations()
+        .delivery(DeliveryId(id))
+        .await?;
     let found = found.ok_or(HttpError::Absent("delivery"))?;
     Ok(Json(found.into()))
 }
@@ -167,7 +177,7 @@ async fn decide(
     actor: Actor,
 ) -> Result<Json<Delivery>, HttpError> {
     let store = &office.doors.store;
-    match store.decide(DeliveryId(id), decision, actor).await? {
+    match store.operations().decide(DeliveryId(id), decision, actor).await? {
         Decided::Done => shown(office, id).await,
         Decided::Unknown => Err(HttpError::Absent("delivery")),
         Decided::NotIn(state) => Err(HttpError::Conflict(format!(

@@ -89,7 +89,12 @@ pub(super) async fn erase(
     Sent(asked): Sent<Erase>,
 ) -> Result<(StatusCode, Json<ReceiptShown>), HttpError> {
     let subject = asked.subject()?;
-    let (receipt, conversations) = office.doors.store.erase(subject, actor).await?;
+    let (receipt, conversations) = office
+        .doors
+        .store
+        .operations()
+        .erase(subject, actor)
+        .await?;
     for conversation in conversations {
         office.memory.forget(conversation).await;
     }
@@ -111,7 +116,7 @@ pub(super) async fn one(
     State(office): State<Arc<Office>>,
     Id(id): Id,
 ) -> Result<Json<ReceiptShown>, HttpError> {
-    let receipt = office.doors.store.receipt(id).await?;
+    let receipt = office.doors.store.operations().receipt(id).await?;
     let receipt = receipt.ok_or(HttpError::Absent("erasure"))?;
     Ok(Json(receipt.into()))
 }

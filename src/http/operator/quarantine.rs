@@ -48,7 +48,7 @@ pub(super) async fn list(
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<List<Quarantined>>, HttpError> {
     let part = part(wanted.cursor.as_deref(), wanted.limit)?;
-    let page = office.doors.store.quarantined(part).await?;
+    let page = office.doors.store.operations().quarantined(part).await?;
     Ok(Json(List::of(page, Quarantined::from)))
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn one(
     State(office): State<Arc<Office>>,
     Id(id): Id,
 ) -> Result<Json<Body>, HttpError> {
-    let found = office.doors.store.quarantined_body(id).await?;
+    let found = office.doors.store.operations().quarantined_body(id).await?;
     let (view, body) = found.ok_or(HttpError::Absent("body"))?;
     let (text, base64) = match String::from_utf8(body.0) {
         Ok(text) => (Some(text), None),
@@ -125,7 +125,7 @@ pub(super) async fn replay(
     if doors.shutdown.is_stopping() {
         return Err(HttpError::Stopping);
     }
-    let found = doors.store.quarantined_body(id).await?;
+    let found = doors.store.operations().quarantined_body(id).await?;
     let (view, body) = found.ok_or(HttpError::Absent("body"))?;
     let Some(door) = doors.assistants.get(&view.assistant) else {
         return Err(HttpError::Conflict(format!(
@@ -141,7 +141,7 @@ pub(super) async fn replay(
         inbound,
         burst: doors.burst,
     };
-    let accepted = doors.store.replay(id, message, actor).await?;
+    let accepted = doors.store.operations().replay(id, message, actor).await?;
     let (status, message, duplicate) = match accepted.ok_or(HttpError::Absent("body"))? {
         Accepted::New(message) => (StatusCode::ACCEPTED, message, false),
         Accepted::Duplicate(message) => (StatusCode::OK, message, true),
@@ -170,7 +170,7 @@ pub(super) async fn discard(
     State(office): State<Arc<Office>>,
     Id(id): Id,
 ) -> Result<StatusCode, HttpError> {
-    match office.doors.store.discard(id, actor).await? {
+    match office.doors.store.operations().discard(id, actor).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(HttpError::Absent("body")),
     }

@@ -125,7 +125,7 @@ pub struct Removed {
 
 /// What operators look at and decide. An act and its line in the audit log are one transaction.
 #[async_trait]
-pub trait Operations {
+pub trait Operations: Send + Sync {
     /// Lists conversations, those begun last first.
     async fn conversations(
         &self,

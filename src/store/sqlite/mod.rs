@@ -8,9 +8,11 @@ mod open;
 mod operator;
 mod rows;
 mod turns;
+mod unsent;
 mod upkeep;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,10 +21,11 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Store, StoreError, Wake,
+    Operations, Quarantined, Settled, Store, StoreError, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
@@ -59,10 +62,10 @@ impl Default for SqliteConfig {
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
-    path: PathBuf,
     clock: Clock,
     node: NodeId,
     wake: Wake,
+    grounds: Grounds,
     _lock: open::Lock,
 }
 
@@ -90,10 +93,10 @@ impl Sqlite {
                 free: Arc::new(Mutex::new(readers)),
             },
             writer: Writer::start(connection).map_err(io)?,
-            path: path.clone(),
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
+            grounds: Grounds::default(),
             _lock: lock,
         })
     }
@@ -139,6 +142,30 @@ impl Sqlite {
     }
 }
 
+/// What the turns under way stand on, by the row of their conversation.
+#[derive(Debug, Default)]
+struct Grounds(Mutex<HashMap<i64, CancellationToken>>);
+
+impl Grounds {
+    fn hold(&self, lease: &Lease) {
+        self.all().insert(lease.row, lease.ground.clone());
+    }
+
+    fn shift(&self, row: i64) {
+        if let Some(ground) = self.all().get(&row) {
+            ground.cancel();
+        }
+    }
+
+    fn leave(&self, lease: &Lease) {
+        self.all().remove(&lease.row);
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<i64, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// When a transaction runs, and for whom.
 #[derive(Clone, Copy)]
 struct Here {
@@ -158,10 +185,17 @@ impl Store for Sqlite {
         &self.wake
     }
 
+    fn operations(&self) -> &dyn Operations {
+        self
+    }
+
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
         let clock = self.clock.clone();
         let work = move |connection: &Connection| intake::accept(connection, clock.now(), &message);
-        let accepted = self.writer.try_write(work).await?;
+        let (accepted, shifts) = self.writer.try_write(work).await?;
+        if let Some(row) = shifts {
+            self.grounds.shift(row);
+        }
         self.wake.turns.ring();
         Ok(accepted)
     }
@@ -174,8 +208,13 @@ impl Store for Sqlite {
     }
 
     async fn claim(&self, limit: u32) -> Result<Batch<Claimed>, StoreError> {
-        self.write(move |connection, here| turns::claim(connection, here, limit))
-            .await
+        let batch = self
+            .write(move |connection, here| turns::claim(connection, here, limit))
+            .await?;
+        for claimed in &batch.items {
+            self.grounds.hold(&claimed.lease);
+        }
+        Ok(batch)
     }
 
     async fn history(
@@ -188,6 +227,7 @@ impl Store for Sqlite {
     }
 
     async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+        self.grounds.leave(lease);
         let (lease, settlement) = (lease.clone(), settlement.clone());
         let settled = self
             .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
@@ -199,9 +239,19 @@ impl Store for Sqlite {
     }
 
     async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+        self.grounds.leave(lease);
         let lease = lease.clone();
         self.write(move |connection, here| turns::give_back(connection, here, &lease, at))
             .await
+    }
+
+    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.grounds.leave(lease);
+        let lease = lease.clone();
+        self.write(move |connection, here| turns::supersede(connection, here, &lease))
+            .await?;
+        self.wake.turns.ring();
+        Ok(())
     }
 
     async fn claim_deliveries(
@@ -222,9 +272,10 @@ impl Store for Sqlite {
             .write(move |connection, here| deliveries::clear(connection, here, delivery))
             .await?;
         if matches!(clearance, Clearance::Dropped(_)) {
-            // What stood behind it may go now.
+            // What stood behind it may go now, or its messages wait for another answer.
             self.wake.braze.ring();
             self.wake.desk.ring();
+            self.wake.turns.ring();
         }
         Ok(clearance)
     }
@@ -275,7 +326,11 @@ impl Store for Sqlite {
     }
 
     async fn purge(&self) -> Result<u64, StoreError> {
-        self.write(upkeep::purge).await
+        let removed = self.write(upkeep::purge).await?;
+        if removed > 0 {
+            self.wake.turns.ring();
+        }
+        Ok(removed)
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

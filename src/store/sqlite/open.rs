@@ -133,11 +133,10 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Moves the log into the file and cuts it to nothing, so that what was deleted stands in neither. It waits for who reads
-/// or writes just now.
-pub(super) fn empty_log(path: &Path) -> Result<(), StoreError> {
-    let connection = Connection::open(path)?;
-    connection.execute_batch("PRAGMA busy_timeout = 5000")?;
+/// Leaves nothing in the files that no row holds any more. A delete overwrites its row, but not the copies that stay behind
+/// where SQLite splits a page; so the file is written anew, and the log is moved into it and cut to nothing.
+pub(super) fn rewrite(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("VACUUM")?;
     for _ in 0..LOG_ATTEMPTS {
         let is_busy: bool =
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;

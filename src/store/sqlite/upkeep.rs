@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, millis};
-use super::{deliveries, operator};
+use super::{deliveries, operator, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -84,7 +84,7 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
             "DELETE FROM quarantine WHERE key IN (SELECT key FROM quarantine WHERE at <= ? LIMIT ?)",
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
-    let expired = deliveries::expire(connection, here, PURGE_ROWS)?;
+    let expired = unsent::expire(connection, here, PURGE_ROWS)?;
     let audit = operator::purge(connection, here, PURGE_ROWS)?;
     Ok(u64::try_from(seen + over + unread + expired + audit).unwrap_or(u64::MAX))
 }

@@ -90,7 +90,7 @@ fn on_their_way(connection: &Connection, key: i64) -> Result<u64, StoreError> {
         .prepare_cached(
             "SELECT count(*) FROM delivery
              WHERE conversation = ? AND lane = 'braze' AND state IN ('ready', 'sending') AND state = 'sending'
-               AND priority = ?",
+               AND priority >= ?",
         )?
         .query_row(params![key, Priority::Assistant as i64], |row| row.get(0))?;
     Ok(u64::try_from(sending).unwrap_or_default())

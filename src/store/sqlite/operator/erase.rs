@@ -42,14 +42,14 @@ pub(super) fn look(connection: &Connection, subject: &Subject) -> Result<Looked,
     })
 }
 
-/// Removes every row of a customer, and writes down that it was done.
+/// Removes every row of a customer, and writes down that it was done. Gives also the rows and ids of the conversations.
 pub(super) fn erase(
     connection: &Connection,
     here: Here,
     subject: &Subject,
     looked: &Looked,
     actor: &Actor,
-) -> Result<(Receipt, Vec<ConversationId>), StoreError> {
+) -> Result<(Receipt, Vec<(i64, ConversationId)>), StoreError> {
     let found = find(connection, subject)?;
     let mut named: BTreeSet<i64> = looked.bodies.iter().copied().collect();
     // Bodies that came since, and all of them again where the customer is known by more names by now.
@@ -81,8 +81,9 @@ pub(super) fn erase(
         receipt.id,
         &detail,
     )?;
-    let ids = found.conversations.into_values().map(ConversationId);
-    Ok((receipt, ids.collect()))
+    let gone = found.conversations.into_iter();
+    let gone = gone.map(|(key, id)| (key, ConversationId(id)));
+    Ok((receipt, gone.collect()))
 }
 
 fn remove(connection: &Connection, key: i64, removed: &mut Removed) -> Result<(), StoreError> {

@@ -122,8 +122,14 @@ impl Operations for Sqlite {
                 quarantine::replay(connection, here, id, &message, &actor)
             })
             .await?;
+        let Some((accepted, shifts)) = accepted else {
+            return Ok(None);
+        };
+        if let Some(row) = shifts {
+            self.grounds.shift(row);
+        }
         self.wake.turns.ring();
-        Ok(accepted)
+        Ok(Some(accepted))
     }
 
     async fn discard(&self, id: Uuid, actor: Actor) -> Result<bool, StoreError> {
@@ -140,16 +146,17 @@ impl Operations for Sqlite {
         let looked = self
             .read(move |connection| erase::look(connection, &wanted))
             .await?;
-        let erased = self
+        let (receipt, gone) = self
             .write(move |connection, here| {
                 erase::erase(connection, here, &subject, &looked, &actor)
             })
             .await?;
-        let path = self.path.clone();
-        tokio::task::spawn_blocking(move || open::empty_log(&path))
-            .await
-            .map_err(|_| StoreError::Closed)??;
-        Ok(erased)
+        for (row, _) in &gone {
+            // Who is still being asked about the customer's words need not answer.
+            self.grounds.shift(*row);
+        }
+        self.writer.alone(open::rewrite).await?;
+        Ok((receipt, gone.into_iter().map(|(_, id)| id).collect()))
     }
 
     async fn receipt(&self, id: Uuid) -> Result<Option<Receipt>, StoreError> {

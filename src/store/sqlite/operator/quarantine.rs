@@ -54,18 +54,18 @@ fn read(row: &Row<'_>) -> Result<(i64, QuarantineView), StoreError> {
     Ok((row.get(0)?, view))
 }
 
-/// Keeps the message that a body holds, instead of the body.
+/// Keeps the message that a body holds, instead of the body. Gives also the row under whose turn the ground shifts.
 pub(super) fn replay(
     connection: &Connection,
     here: Here,
     id: Uuid,
     message: &NewMessage,
     actor: &Actor,
-) -> Result<Option<Accepted>, StoreError> {
+) -> Result<Option<(Accepted, Option<i64>)>, StoreError> {
     if !remove(connection, id)? {
         return Ok(None);
     }
-    let accepted = intake::accept(connection, here.now, message)?;
+    let (accepted, shifts) = intake::accept(connection, here.now, message)?;
     let (message, is_copy) = match accepted {
         Accepted::New(message) => (message, false),
         Accepted::Duplicate(message) => (message, true),
@@ -79,7 +79,7 @@ pub(super) fn replay(
         id,
         &detail,
     )?;
-    Ok(Some(accepted))
+    Ok(Some((accepted, shifts)))
 }
 
 /// Removes a body. `false` where there is none.

@@ -1,6 +1,8 @@
 -- How often running a newer message has made the assistant begin again; a reply that leaves ends the count.
 ALTER TABLE conversation ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0;
 
+CREATE INDEX handoff_conversation ON handoff (conversation, requested_at);
+
 -- What operators look things up by: a customer's ids, and the states that few rows are in.
 CREATE INDEX conversation_external ON conversation (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX conversation_braze ON conversation (braze_id) WHERE braze_id IS NOT NULL;
@@ -16,7 +18,6 @@ CREATE INDEX delivery_unsent ON delivery (key) WHERE state IN ('ready', 'sending
 CREATE INDEX delivery_dropped ON delivery (key) WHERE state = 'dropped';
 CREATE INDEX delivery_doubted ON delivery (key) WHERE possible_duplicate = 1;
 CREATE INDEX delivery_events ON delivery (key) WHERE lane = 'desk';
-CREATE INDEX handoff_conversation ON handoff (conversation);
 
 -- Bodies get a name that no later one can have.
 ALTER TABLE quarantine ADD COLUMN id BLOB;
