@@ -205,7 +205,7 @@ fn estimated_tokens(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::clock::later;
-    use crate::domain::{Author, MessageId, new_id};
+    use crate::domain::{Author, Customer, MessageId, Owner, new_id};
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -261,6 +261,33 @@ mod tests {
             ..MemoryConfig::default()
         };
         assert!(kept(config, &["a"], START).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_remembered_no_more() {
+        let conversation = Conversation {
+            id: ConversationId(new_id(START)),
+            assistant: "support".to_owned(),
+            customer: Customer::new(Some("ana".to_owned()), None, None).unwrap(),
+            owner: Owner::Assistant,
+            handoff: None,
+            opted_out: false,
+            epoch: 0,
+            version: 1,
+            language: None,
+            profile: Private::default(),
+            opened_at: START,
+            window_expires_at: START,
+        };
+        let memory = Memory::new(MemoryConfig::default());
+        let id = conversation.id;
+        memory.remember(&conversation, 1, messages(&["hi"])).await;
+        assert!(memory.cache.contains_key(&id));
+        memory.forget(id).await;
+        assert!(!memory.cache.contains_key(&id));
+        // A turn that was under way ends now.
+        memory.remember(&conversation, 2, messages(&["hi"])).await;
+        assert!(!memory.cache.contains_key(&id));
     }
 
     #[test]

@@ -68,9 +68,14 @@ async fn says(world: &World, assistant: &str, customer: &str, phone: &str, text:
 async fn a_customer_with_twenty_messages_in_flight_is_gone_without_a_trace() {
     let world = World::with(THREE).await;
     let second = Duration::from_secs(1);
-    world
-        .model
-        .respond_with(|_| Reply::says("I have heard of zanzibar."));
+    world.model.respond_with(|asked| {
+        let about_it = asked.to_string().contains(WORD);
+        Reply::says(if about_it {
+            "I have heard of zanzibar."
+        } else {
+            "It is on its way."
+        })
+    });
     // Said and answered, handed over, unreadable.
     says(&world, "care", ANA, PHONE, "Tell me of zanzibar").await;
     world.pass(second).await;
@@ -283,5 +288,40 @@ async fn an_erasure_that_names_nobody_or_too_much_is_refused() {
     }
     let left = read(&world, "/operator/v1/conversations").await;
     assert_eq!(each(&left, "id").len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nothing_of_an_erased_customer_is_left_between_the_rows_of_others() {
+    let world = World::start().await;
+    let about = |round: usize, customer: usize| {
+        let words = format!("question{round} of customer-{customer}-");
+        format!(
+            "{words} {}",
+            format!("word{customer}x ").repeat(round * 7 % 40 + 1)
+        )
+    };
+    world.model.respond_with(|asked| {
+        let last = asked["messages"].as_array().unwrap().last().unwrap();
+        Reply::says(&format!("You said: {}", last["content"].as_str().unwrap()))
+    });
+    for round in 0..10 {
+        let says = (0..30).map(|customer| {
+            let (name, text) = (format!("customer-{customer}-"), about(round, customer));
+            let phone = format!("+1555{customer:04}");
+            let world = &world;
+            async move { says(world, "support", &name, &phone, &text).await }
+        });
+        futures_util::future::join_all(says).await;
+        world.pass(Duration::from_secs(1)).await;
+    }
+    for customer in [3, 17, 29] {
+        let (id, word) = (format!("customer-{customer}-"), format!("word{customer}x"));
+        assert!(traces(&world, &id) > 10 && traces(&world, &word) > 100);
+        let erased = erase(&world, &json!({ "external_id": id })).await;
+        assert_eq!(erased.body["removed"]["messages"], 20, "{erased:?}");
+        assert_eq!((traces(&world, &id), traces(&world, &word)), (0, 0));
+    }
+    assert!(traces(&world, "word4x") > 100, "others stay");
     world.end().await;
 }
