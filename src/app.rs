@@ -151,9 +151,9 @@ impl App {
             stop.stopping().await;
             time.sleep(withdraw).await;
         };
-        let router = http::router(Arc::clone(&doors));
+        let public = http::router(Arc::clone(&doors));
         let entrance = config.server.entrance(tls);
-        shutdown.spawn(entrance.serve(listener, router, shutdown.clone(), stop));
+        shutdown.spawn(entrance.serve(listener, public, shutdown.clone(), stop));
         let office = Office {
             people: config.operator.people.clone(),
             doors,
@@ -161,10 +161,10 @@ impl App {
             reply_ttl: config.reply.ttl,
             idle: idle(config),
         };
-        let router = operator::router(Arc::new(office));
+        let private = operator::router(Arc::new(office));
         let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
         shutdown.spawn(
-            entrance.serve(back_office, router, shutdown.clone(), async move {
+            entrance.serve(back_office, private, shutdown.clone(), async move {
                 stop.stopping().await;
             }),
         );

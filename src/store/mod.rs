@@ -23,7 +23,7 @@ use crate::redact::Private;
 pub use operator::{
     Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
     DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
-    QuarantineView, Receipt, Removed, Subject, TakenOver, Transcript,
+    QuarantineView, QuarantinedBody, Receipt, Removed, Subject, TakenOver, Transcript,
 };
 pub use sqlite::{OpenError, Sqlite, SqliteConfig};
 

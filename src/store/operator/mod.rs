@@ -14,7 +14,7 @@ use crate::redact::Private;
 
 pub use views::{
     AuditEntry, AuditFilter, ConversationFilter, ConversationView, DeliveryFilter, DeliveryState,
-    DeliveryView, HandoffView, MessageView, QuarantineView, Transcript,
+    DeliveryView, HandoffView, MessageView, QuarantineView, QuarantinedBody, Transcript,
 };
 
 /// Who acts: written down with the act, in the same transaction.
@@ -173,10 +173,7 @@ pub trait Operations: Send + Sync {
     async fn quarantined(&self, part: Part) -> Result<Page<QuarantineView>, StoreError>;
 
     /// Gives one body that could not be read, with what it holds.
-    async fn quarantined_body(
-        &self,
-        id: Uuid,
-    ) -> Result<Option<(QuarantineView, Private<Vec<u8>>)>, StoreError>;
+    async fn quarantined_body(&self, id: Uuid) -> Result<Option<QuarantinedBody>, StoreError>;
 
     /// Keeps the message that a body turned out to hold, instead of the body. Nothing where there is no such body.
     async fn replay(

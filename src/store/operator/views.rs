@@ -190,6 +190,9 @@ pub struct QuarantineView {
     pub at: Timestamp,
 }
 
+/// A body that could not be read, with what it holds.
+pub type QuarantinedBody = (QuarantineView, Private<Vec<u8>>);
+
 /// One act of an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditEntry {

@@ -141,7 +141,9 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
             let rest = group.split_off(next_alone.unwrap_or(group.len()).max(1));
             let committed = match next_alone {
                 Some(0) => {
-                    group.iter_mut().for_each(|job| job.run(connection));
+                    for job in &mut group {
+                        job.run(connection);
+                    }
                     Ok(())
                 }
                 _ => commit(connection, &mut group),

@@ -1,5 +1,7 @@
 //! Operators who act while the workers do.
 
+#![expect(clippy::print_stdout, reason = "a test's own report")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use frontdesk::domain::MessageId;

@@ -1,5 +1,7 @@
 //! Schemathesis reads the document that is served, and asks what nobody thought of.
 
+#![expect(clippy::print_stdout, reason = "a test's own report")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

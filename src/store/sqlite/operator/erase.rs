@@ -174,14 +174,14 @@ fn bodies(
     let mut statement =
         connection.prepare_cached("SELECT key, body FROM quarantine WHERE key > ? ORDER BY key")?;
     let mut rows = statement.query([after])?;
-    let (mut named, mut up_to) = (Vec::new(), after);
+    let (mut hits, mut up_to) = (Vec::new(), after);
     while let Some(row) = rows.next()? {
         up_to = row.get(0)?;
         if names.stand_in(row.get_ref(1)?.as_bytes().map_err(rusqlite::Error::from)?) {
-            named.push(up_to);
+            hits.push(up_to);
         }
     }
-    Ok((named, up_to))
+    Ok((hits, up_to))
 }
 
 fn count(rows: usize) -> u64 {

@@ -16,11 +16,10 @@ use uuid::Uuid;
 use super::super::{
     Accepted, Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided,
     Decision, DeliveryFilter, DeliveryView, Ended, HandoffEnd, NewMessage, Operations, Page, Part,
-    QuarantineView, Receipt, StoreError, Subject, TakenOver, Transcript,
+    QuarantineView, QuarantinedBody, Receipt, StoreError, Subject, TakenOver, Transcript,
 };
 use super::{Sqlite, open};
 use crate::domain::{ConversationId, DeliveryId};
-use crate::redact::Private;
 
 pub(super) use audit::purge;
 
@@ -103,10 +102,7 @@ impl Operations for Sqlite {
             .await
     }
 
-    async fn quarantined_body(
-        &self,
-        id: Uuid,
-    ) -> Result<Option<(QuarantineView, Private<Vec<u8>>)>, StoreError> {
+    async fn quarantined_body(&self, id: Uuid) -> Result<Option<QuarantinedBody>, StoreError> {
         self.read(move |connection| quarantine::one(connection, id))
             .await
     }

@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::super::{Accepted, Actor, NewMessage, Page, Part, QuarantineView, StoreError};
+use super::super::super::{
+    Accepted, Actor, NewMessage, Page, Part, QuarantineView, QuarantinedBody, StoreError,
+};
 use super::super::rows::{collect, time};
 use super::super::{Here, intake};
 use super::audit;
@@ -30,7 +32,7 @@ pub(super) fn list(
 pub(super) fn one(
     connection: &Connection,
     id: Uuid,
-) -> Result<Option<(QuarantineView, Private<Vec<u8>>)>, StoreError> {
+) -> Result<Option<QuarantinedBody>, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT key, id, assistant, length(body), error, at, body FROM quarantine WHERE id = ?",
