@@ -39,10 +39,11 @@
 //!                        └── POST /v1/conversations/ID/release
 //! ```
 //!
-//! **In.** A door checks the bearer token, reads the body ([`braze::parse`]) and stores the message. It answers 202 when
-//! the commit is on disk, 200 for a copy. What cannot be read is kept too, in quarantine, since Braze does not send it
-//! again. The message makes its conversation due: `burst.quiet` from now, `burst.cap` from the first one at most, and at
-//! once where a phrase rule is met that hands over or opts out.
+//! **In.** A listener of our own bounds what strangers can cost ([`http::Entrance`]). A door checks the bearer token, reads
+//! the body ([`braze::parse`]) and stores the message. It answers 202 when the commit is on disk, 200 for a copy. What
+//! cannot be read is kept too, in quarantine, since Braze does not send it again. The message makes its conversation due:
+//! `burst.quiet` from now, `burst.cap` from the first one at most, and at once where a phrase rule is met that hands over
+//! or opts out.
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
@@ -91,7 +92,7 @@
 //! # Promises, and how they are kept
 //!
 //! 1. **What was accepted is kept.** One thread writes; whatever waits shares a commit with a full sync, and each caller
-//!    is answered after it. A full queue or disk is a 503, which makes Braze come again.
+//!    is answered after it. A full queue, backlog or disk is a 503, which makes Braze come again.
 //! 2. **One at a time, in order.** [`store::Store::claim`] gives a conversation to one worker, with a [`store::Lease`]
 //!    that only it can make and that [`store::Store::settle`] demands. Deliveries leave one after the other for each
 //!    conversation and way out.
@@ -165,3 +166,6 @@ pub mod retry;
 pub mod clock;
 pub mod duration;
 pub mod problem;
+
+#[cfg(test)]
+pub mod fuzz;

@@ -30,6 +30,17 @@ use super::wire::Wire;
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
 
+/// From the accepted connection, or the first byte of a later request, until a head is whole. A head fits one packet, and
+/// the worst round trips of a mobile network are within it.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two requests of a connection. Proxies commonly end theirs after 60 s, and whoever is about to be asked must
+/// not be the one that closes.
+const IDLE_WITHIN: Duration = Duration::from_secs(75);
+
+/// From a head until the answer has left whole: four times what a handler may take, for whoever reads slowly.
+const EXCHANGE_WITHIN: Duration = Duration::from_mins(2);
+
 /// Headers of a request; Braze and a proxy come to about twenty.
 const HEADERS: usize = 64;
 
@@ -58,7 +69,7 @@ const PING_WITHIN: Duration = Duration::from_secs(10);
 /// The pause when no connection can be accepted, as when the process has no file handles left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// What a listener bears. All times are real ones, whatever clock the gateway's work goes by: they are about sockets.
+/// What a listener bears. The caps are those of `[server]` by default, where their reasons stand. All times are real ones, whatever clock the gateway's work goes by: they are about sockets.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections in all.
@@ -78,14 +89,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_024,
-            // A quarter of all. Braze posts from few addresses, each of which may bring a burst.
             per_address: 256,
-            // A head fits one packet; a mobile network's worst round trips are within it.
-            head: Duration::from_secs(10),
-            // Longer than proxies keep theirs, commonly 60 s: who closes first must not be who is about to be asked.
-            idle: Duration::from_secs(75),
-            // Four times what a handler may take.
-            exchange: Duration::from_mins(2),
+            head: HEAD_WITHIN,
+            idle: IDLE_WITHIN,
+            exchange: EXCHANGE_WITHIN,
         }
     }
 }
@@ -260,8 +267,8 @@ impl Visit {
             trusted_proxies,
             ..
         } = &self.house.entrance;
-        // A head with both a length and chunks is read by the chunks; who reads it by the length sees another request
-        // behind it. That one must not be taken up.
+        // Chunks are where two readers of one head come to see different ends: chunks twice, or beside a length. What
+        // stands behind such a request is not taken up.
         let is_last = request.version() < Version::HTTP_2
             && request.headers().contains_key(TRANSFER_ENCODING);
         let (open, handled) = self.place.pulse.begin(request.version());

@@ -133,8 +133,11 @@ impl HttpError {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if let Self::Store(error) = &self {
-            tracing::error!(%error, "a request could not be stored");
+        match &self {
+            // The store has said so once, when it began.
+            Self::Store(StoreError::Backlog | StoreError::DiskLow) => {}
+            Self::Store(error) => tracing::error!(%error, "a request could not be stored"),
+            _ => {}
         }
         let details = ProblemDetails {
             r#type: "about:blank",

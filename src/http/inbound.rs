@@ -61,9 +61,6 @@ async fn take(
     body: Body,
 ) -> Result<(StatusCode, Json<serde_json::Value>), HttpError> {
     let door = authorized(doors, name, headers)?;
-    if doors.shutdown.is_stopping() {
-        return Err(HttpError::Stopping);
-    }
     let packed = headers
         .get(CONTENT_ENCODING)
         .is_some_and(|coding| coding != "identity");

@@ -54,7 +54,8 @@ pub struct ServerConfig {
     pub body_bytes: usize,
     /// Connections at once, 1 to 65,536. Default 1,024: ten times what a burst of Braze brings, and few enough for memory.
     pub connections: usize,
-    /// Connections of one address, and its requests under way, 1 to 65,536. Default 256: a quarter of all.
+    /// Connections of one address, and its requests under way, 1 to 65,536. Default 256: a quarter of all. Braze posts from
+    /// few addresses, each of which may bring a burst.
     pub per_address: usize,
     /// Who may say in `X-Forwarded-For` for whom he asks; his connections do not count as those of one address. Default
     /// `127.0.0.1` and `::1`: who connects from the same machine is the proxy before the gateway.
@@ -96,7 +97,7 @@ impl Default for ServerConfig {
 /// How long a stop may take: two seconds to write things down, and no longer than any supervisor waits.
 const DRAINS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_mins(10);
 
-/// How many connections can be allowed: as many as a listener has ports for one proxy.
+/// How many connections can be allowed: as many as one proxy has ports for.
 const CONNECTIONS: RangeInclusive<usize> = 1..=65_536;
 
 /// How long a request may take in all, its body included. Nothing that a handler does takes a second; beyond this it is
@@ -123,7 +124,7 @@ impl ServerConfig {
         }
     }
 
-    /// Finds what cannot work.
+    /// Finds what cannot work; but for the public address, which depends on the desks.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !DRAINS.contains(&self.drain) {
@@ -149,9 +150,6 @@ impl ServerConfig {
         if let Some(tls) = &self.tls {
             let found = tls.check().into_iter();
             problems.extend(found.map(|problem| problem.under("tls")));
-        }
-        if let Some(url) = &self.public_url {
-            problems.extend(crate::http_client::check_url("public_url", url));
         }
         problems
     }

@@ -18,8 +18,8 @@ use crate::clock::Clock;
 pub(super) struct Pulse {
     clock: Clock,
     beat: Mutex<Beat>,
-    /// Rung when a deadline has come nearer.
-    hastened: Notify,
+    /// Rung when there is another deadline.
+    moved: Notify,
     /// Rung when we have nothing more to do for a request, for who waits for a place.
     freed: Arc<Notify>,
 }
@@ -63,7 +63,7 @@ impl Pulse {
         Self {
             clock,
             beat: Mutex::new(beat),
-            hastened: Notify::new(),
+            moved: Notify::new(),
             freed,
         }
     }
@@ -76,6 +76,7 @@ impl Pulse {
         beat.multiplexed = version == Version::HTTP_2;
         beat.since = self.clock.elapsed();
         drop(beat);
+        self.moved.notify_one();
         (
             self.count(|beat| &mut beat.open),
             self.count(|beat| &mut beat.handled),
@@ -111,7 +112,7 @@ impl Pulse {
             }
             tokio::select! {
                 () = self.clock.sleep(left) => {}
-                () = self.hastened.notified() => {}
+                () = self.moved.notified() => {}
             }
         }
     }
@@ -133,7 +134,7 @@ impl Pulse {
         if begins {
             beat.heading = true;
             beat.since = self.clock.elapsed();
-            self.hastened.notify_one();
+            self.moved.notify_one();
         }
         begins
     }
@@ -161,6 +162,7 @@ impl Drop for Counted {
             beat.proven = true;
         }
         drop(beat);
+        self.pulse.moved.notify_one();
         self.pulse.freed.notify_one();
     }
 }

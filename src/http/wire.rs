@@ -20,14 +20,20 @@ pub(super) struct Wire<S> {
 ///
 /// The parser takes a bare line feed for the end of a line. A proxy that does not would see one header where we see two,
 /// and the two sides would disagree on where a request ends.
-#[derive(Default)]
-struct Head {
-    /// Whether the line that is being read has anything in it.
-    has_text: bool,
-    /// Whether any line had.
-    has_begun: bool,
-    after_return: bool,
-    is_whole: bool,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Head {
+    /// Nothing yet, or empty lines, which are allowed here and end nothing.
+    #[default]
+    Start,
+    StartReturn,
+    /// In a line.
+    Text,
+    TextReturn,
+    /// Behind a line.
+    Next,
+    NextReturn,
+    /// Behind the empty line at the end.
+    Whole,
 }
 
 /// Says that a line of a head ended in a line feed alone.
@@ -38,23 +44,17 @@ struct BareLineFeed;
 impl Head {
     fn read(&mut self, bytes: &[u8]) -> Result<(), BareLineFeed> {
         for byte in bytes {
-            if self.is_whole {
-                return Ok(());
-            }
-            match byte {
-                b'\r' => {}
-                b'\n' if !self.after_return => return Err(BareLineFeed),
-                b'\n' => {
-                    // Empty lines before the first one are allowed, and end nothing.
-                    self.is_whole = self.has_begun && !self.has_text;
-                    self.has_text = false;
-                }
-                _ => {
-                    self.has_text = true;
-                    self.has_begun = true;
-                }
-            }
-            self.after_return = *byte == b'\r';
+            *self = match (*self, byte) {
+                (Self::Whole, _) => return Ok(()),
+                (Self::Start, b'\r') => Self::StartReturn,
+                (Self::Next, b'\r') => Self::NextReturn,
+                (_, b'\r') => Self::TextReturn,
+                (Self::StartReturn, b'\n') => Self::Start,
+                (Self::TextReturn, b'\n') => Self::Next,
+                (Self::NextReturn, b'\n') => Self::Whole,
+                (_, b'\n') => return Err(BareLineFeed),
+                _ => Self::Text,
+            };
         }
         Ok(())
     }
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_head_ends_at_an_empty_line_and_what_follows_is_not_looked_at() {
-        for (text, whole) in [
-            ("\r\nGET / HTTP/1.1\r\nHost: x\r\n", Ok(false)),
-            ("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n{\n}", Ok(true)),
+        for (text, expected) in [
+            ("\r\nGET / HTTP/1.1\r\nHost: x\r\n", Ok(Head::Next)),
+            ("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n{\n}", Ok(Head::Whole)),
             ("GET / HTTP/1.1\nHost: x\r\n\r\n", Err(BareLineFeed)),
             ("GET / HTTP/1.1\r\nHost: x\n\r\n", Err(BareLineFeed)),
             ("GET / HTTP/1.1\r\nHost: x\r\n\n", Err(BareLineFeed)),
@@ -137,7 +137,7 @@ mod tests {
                     .as_bytes()
                     .chunks(size)
                     .try_for_each(|piece| head.read(piece));
-                assert_eq!(read.map(|()| head.is_whole), whole, "{text:?}");
+                assert_eq!(read.map(|()| head), expected, "{text:?}");
             }
         }
     }

@@ -25,7 +25,7 @@ pub use operator::{
     DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
     QuarantineView, QuarantinedBody, Receipt, Removed, Subject, TakenOver, Transcript,
 };
-pub use sqlite::{OpenError, Sqlite, SqliteConfig};
+pub use sqlite::{Backup, BackupError, OpenError, Sqlite, SqliteConfig, backup};
 
 /// Why the store did not do what it was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,6 +33,12 @@ pub enum StoreError {
     /// More is waiting to be written than the store takes on; try again soon.
     #[error("the store has too much waiting to be written")]
     Busy,
+    /// Too many messages wait for an answer; come again when there are fewer.
+    #[error("too many messages wait for an answer")]
+    Backlog,
+    /// The disk is nearly full; come again when there is more room.
+    #[error("the disk is nearly full")]
+    DiskLow,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -209,6 +215,23 @@ pub struct Counts {
     pub quarantined: u64,
 }
 
+/// How large the store is and what room it has, as it was found within the last second or at the last write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSize {
+    /// Bytes of the database file.
+    pub database_bytes: u64,
+    /// Bytes of the write-ahead log, which is moved into the database from time to time.
+    pub wal_bytes: u64,
+    /// Bytes that are free on the disk.
+    pub disk_free_bytes: u64,
+    /// Customer messages without an outcome.
+    pub waiting: u64,
+    /// Whether new messages are refused because the disk is nearly full.
+    pub is_disk_low: bool,
+    /// Whether new messages are refused because too many wait.
+    pub is_backlog_full: bool,
+}
+
 /// Ring when there may be something to claim. A hint: the workers look now and then all the same.
 #[derive(Debug, Default)]
 pub struct Wake {
@@ -274,7 +297,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Gives the part that is for operators.
     fn operations(&self) -> &dyn Operations;
 
-    /// Keeps a message; it is safe on disk when this returns.
+    /// Keeps a message; it is safe on disk when this returns. Where there is no room for more, only copies of what was
+    /// kept before are answered.
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError>;
 
     /// Keeps a body that could not be read.
@@ -338,6 +362,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Counts what stands in the store.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Writes something small; it fails where nothing can be kept.
+    /// Gives the store's size and room. It waits for nothing.
+    fn size(&self) -> StoreSize;
+
+    /// Writes something small; it fails where nothing can be kept, or new messages are refused.
     async fn probe(&self) -> Result<(), StoreError>;
 }

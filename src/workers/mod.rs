@@ -161,11 +161,15 @@ impl Shared {
         what: &'static str,
         ask: impl Fn() -> F,
     ) -> Option<T> {
+        let mut told = false;
         loop {
             match ask().await {
                 Ok(value) => return Some(value),
+                // Thousands can be asking, twice a second for as long as a disk is full.
+                Err(error) if told => tracing::debug!(%error, what, "the store fails still"),
                 Err(error) => tracing::error!(%error, what, "the store failed; trying again"),
             }
+            told = true;
             if self.shutdown.is_stopping() {
                 return None;
             }

@@ -169,13 +169,13 @@ fn a_bad_configuration_ends_with_3_and_says_where_it_is_bad_without_the_secret(
 [server]
 listen = "nowhere"
 [workspaces.main]
-endpoint = "https://rest.example.com"
+endpoint = "https://rest.iad-01.braze.com"
 api_key = "sk-hunter2-1"
 [models.main]
 base_url = "http://127.0.0.1:9/v1"
 model = "m"
 [desks.main]
-url = "https://desk.example.com"
+url = "https://desk.acme.dev"
 signing_key = "whsec_hunter2_2"
 secrets = [
     "env::DESK_SECRET",
@@ -230,19 +230,19 @@ fn a_secret_in_a_file_that_is_no_toml_is_not_shown_either() {
 // -------------------------------------------------------------------------------------------------------- helpers
 
 /// What stands around the program: a model that says what it heard, Braze, a configuration, a folder for the file.
-struct Yard {
-    model: Model,
-    braze: Braze,
-    config: PathBuf,
-    folder: TempDir,
+pub(crate) struct Yard {
+    pub(crate) model: Model,
+    pub(crate) braze: Braze,
+    pub(crate) config: PathBuf,
+    pub(crate) folder: TempDir,
     outside: Shutdown,
 }
 
 /// A running program.
-struct Gateway {
-    child: Child,
-    address: String,
-    log: mpsc::UnboundedReceiver<String>,
+pub(crate) struct Gateway {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+    pub(crate) log: mpsc::UnboundedReceiver<String>,
 }
 
 /// Customers who write again and again, and come back when the gateway was down.
@@ -280,7 +280,7 @@ impl Random {
 }
 
 impl Yard {
-    async fn start(more: &str) -> Self {
+    pub(crate) async fn start(more: &str) -> Self {
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let model = Model::start(anywhere, &outside).await.unwrap();
@@ -340,14 +340,14 @@ impl Yard {
     }
 
     /// Makes the neighbours slow enough for a kill to find something under way.
-    fn dawdle(&self) {
+    pub(crate) fn dawdle(&self) {
         self.model.misbehave(Plan::delay(Duration::from_millis(15)));
         self.braze
             .misbehave(Plan::delay(Duration::from_millis(15)).taken());
     }
 
     /// Starts the program and waits until it says that it is ready.
-    async fn serve(&self) -> Gateway {
+    pub(crate) async fn serve(&self) -> Gateway {
         let mut child = command(&["serve"], &self.config).spawn().unwrap();
         let (lines, mut log) = mpsc::unbounded_channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -398,7 +398,7 @@ impl Yard {
 
     /// Waits until nothing is left to do. Only the file tells, so it is asked ten times a second: a busier eye would
     /// take the machine from the program that it watches.
-    async fn drained(&self) {
+    pub(crate) async fn drained(&self) {
         let clock = Clock::system();
         let left = "SELECT (SELECT count(*) FROM message WHERE turn IS NULL)
                          + (SELECT count(*) FROM delivery WHERE state IN ('ready', 'sending'))";
@@ -415,7 +415,7 @@ impl Yard {
     }
 
     /// Looks into the database: the first column of every row, as text.
-    fn rows(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
         let connection =
             rusqlite::Connection::open(self.folder.path().join("frontdesk.db")).unwrap();
         let as_text = format!("WITH q(x) AS ({sql}) SELECT CAST(x AS TEXT) FROM q");
@@ -518,7 +518,7 @@ impl Yard {
 
 /// Says what was found, for who runs the test with `--nocapture`.
 #[expect(clippy::print_stdout, reason = "a test's own report")]
-fn tell(what: &str) {
+pub(crate) fn tell(what: &str) {
     println!("{what}");
 }
 
@@ -538,7 +538,7 @@ impl Drop for Yard {
 }
 
 impl Gateway {
-    fn phone(&self) -> Phone {
+    pub(crate) fn phone(&self) -> Phone {
         Phone::new(
             format!("http://{}/v1/inbound/support", self.address),
             INBOUND_SECRET,
@@ -547,7 +547,7 @@ impl Gateway {
     }
 
     /// Sends SIGTERM.
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let sent = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status();
@@ -555,7 +555,7 @@ impl Gateway {
     }
 
     /// Waits for the end. Gives the exit code; `None` where a signal was the end.
-    async fn end(mut self) -> Option<i32> {
+    pub(crate) async fn end(mut self) -> Option<i32> {
         // The log ends when the process does.
         soon(async { while self.log.recv().await.is_some() {} }).await;
         self.child.wait().unwrap().code()
@@ -625,7 +625,7 @@ impl Load {
 }
 
 /// Runs a command to its end. Gives the exit code and what it said.
-fn run(arguments: &[&str], config: &Path) -> (Option<i32>, String) {
+pub(crate) fn run(arguments: &[&str], config: &Path) -> (Option<i32>, String) {
     let output = command(arguments, config).output().unwrap();
     (
         output.status.code(),
@@ -633,7 +633,7 @@ fn run(arguments: &[&str], config: &Path) -> (Option<i32>, String) {
     )
 }
 
-fn command(arguments: &[&str], config: &Path) -> Command {
+pub(crate) fn command(arguments: &[&str], config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
     command
         .args(arguments)

@@ -10,7 +10,7 @@ use frontdesk::domain::{
 };
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Sqlite, Store, StoreError, Wake,
+    Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -85,6 +85,10 @@ impl Store for Hooked {
 
     fn operations(&self) -> &dyn Operations {
         self.inner.operations()
+    }
+
+    fn size(&self) -> StoreSize {
+        self.inner.size()
     }
 
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {

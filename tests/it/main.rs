@@ -6,10 +6,16 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod backup;
+mod canary;
 mod cli;
+mod config;
 mod crash;
+mod crowd;
 mod docs;
+mod door;
 mod evaluation;
+mod faults;
 mod gate;
 mod handoff;
 mod hooked;
@@ -17,9 +23,12 @@ mod intake;
 mod late;
 mod layers;
 mod naughty;
+mod opening;
 mod operator;
 mod path;
 mod prompts;
+mod raw;
+mod room;
 mod silence;
 mod stop;
 mod store;

@@ -1686,6 +1686,7 @@ impl Bench {
             Database::Sqlite => {
                 let config = SqliteConfig {
                     path: folder.join("frontdesk.db"),
+                    ..SqliteConfig::default()
                 };
                 Box::new(Sqlite::open(&config, clock.clone()).unwrap())
             }
@@ -1995,6 +1996,7 @@ impl Bench {
 fn open(path: &Path) -> Result<Arc<dyn Store>, OpenError> {
     let config = SqliteConfig {
         path: path.to_owned(),
+        ..SqliteConfig::default()
     };
     Ok(Arc::new(Sqlite::open(&config, Clock::system())?))
 }

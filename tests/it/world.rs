@@ -65,12 +65,17 @@ impl World {
 
     /// Starts a world whose gate lets `rate` requests a second pass, `burst` at once.
     pub(crate) async fn with_rates(rate: u32, burst: u32) -> Self {
-        Self::make(&format!("rate = {rate}\nburst = {burst}"), "", "").await
+        Self::make("", &format!("rate = {rate}\nburst = {burst}"), "", "").await
     }
 
-    /// Starts a world with more in its configuration: whole tables, appended.
+    /// Starts a world with such a gate and with more in its configuration.
+    pub(crate) async fn paced(rate: u32, burst: u32, more: &str) -> Self {
+        Self::make("", &format!("rate = {rate}\nburst = {burst}"), "", more).await
+    }
+
+    /// Starts a world with more in its configuration: keys of its store, then whole tables.
     pub(crate) async fn with(more: &str) -> Self {
-        Self::make(FAST, "", more).await
+        Self::make("", FAST, "", more).await
     }
 
     /// Starts a world whose store does now and then what it should not.
@@ -93,15 +98,20 @@ impl World {
 
     /// Starts a world with more keys for its assistant.
     pub(crate) async fn with_assistant(keys: &str) -> Self {
-        Self::make(FAST, keys, "").await
+        Self::make("", FAST, keys, "").await
+    }
+
+    /// Starts a world with more keys for its listener.
+    pub(crate) async fn with_server(keys: &str) -> Self {
+        Self::make(keys, FAST, "", "").await
     }
 
     /// Starts a world with more keys for its workspace.
     pub(crate) async fn with_workspace(keys: &str) -> Self {
-        Self::make(&format!("{FAST}\n{keys}"), "", "").await
+        Self::make("", &format!("{FAST}\n{keys}"), "", "").await
     }
 
-    async fn make(workspace: &str, assistant: &str, more: &str) -> Self {
+    async fn make(server: &str, workspace: &str, assistant: &str, more: &str) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -115,6 +125,7 @@ impl World {
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
+            .replace("{server}", server)
             .replace("{workspace}", workspace)
             .replace("{assistant}", assistant);
         let toml = toml + more;
@@ -308,6 +319,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         r#"
         [server]
         listen = "127.0.0.1:0"
+        {{server}}
         [operator]
         listen = "127.0.0.1:0"
         [operator.people.vera]
@@ -319,8 +331,6 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         [operator.people.ada]
         role = "admin"
         secrets = ["env::ADMIN"]
-        [store]
-        path = "{}/frontdesk.db"
         [workspaces.main]
         endpoint = "{braze}"
         api_key = "env::BRAZE_KEY"
@@ -339,6 +349,8 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         {{assistant}}
         [assistants.support.business]
         name = "Acme"
+        [store]
+        path = "{}/frontdesk.db"
         "#,
         folder.display()
     )

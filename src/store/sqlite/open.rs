@@ -2,17 +2,23 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
+use super::sound;
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
 const MIGRATIONS: [&str; 2] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
 ];
+
+/// Every table, so that a file which lacks one is met at the start.
+const TABLES: &str =
+    "SELECT 1 FROM conversation, message, delivery, handoff, seen, probe, quarantine";
 
 /// Marks the file as ours (`FDSK`), so that another program's database is never touched.
 const APPLICATION_ID: i32 = 0x4644_534b;
@@ -22,6 +28,8 @@ const SQLITE_AT_LEAST: i32 = 3_051_003;
 
 /// Attempts to empty the log, 5 s each: an erasure has a minute.
 const LOG_ATTEMPTS: u32 = 8;
+/// How long a connection waits for a lock. Our own hold it for milliseconds; others are people who look into the file.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +58,22 @@ pub enum OpenError {
         /// The database file.
         path: PathBuf,
     },
+    /// What is in it contradicts itself.
+    #[error("{path} is damaged ({found}); it was left as it is: put it aside and restore a backup")]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        found: String,
+    },
+    /// It lies where SQLite's locks do not hold.
+    #[error("{path} is on a network file system ({kind}); put the store on a local disk")]
+    Network {
+        /// The database file.
+        path: PathBuf,
+        /// The file system.
+        kind: &'static str,
+    },
     /// The SQLite library is too old to be trusted with the data.
     #[error("this program was built with SQLite {found}; 3.51.3 or newer is needed")]
     OldLibrary {
@@ -74,12 +98,20 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Tells whether the file is there and is not one for this program: what only another file or program can mend.
+    pub fn is_wrong_file(&self) -> bool {
+        matches!(self, Self::NewerSchema { .. } | Self::Foreign { .. })
+    }
+}
+
 /// Holds the file for this process as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock alone")] File);
 
 /// Takes the file for this process.
 pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
+    sound::check_place(path)?;
     let lock_path = with_suffix(path, ".lock");
     let io = |source| OpenError::Io {
         path: lock_path.clone(),
@@ -113,8 +145,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     };
     let connection = Connection::open(path).map_err(database)?;
     check_identity(&connection, path)?;
+    sound::check_whole(&connection, path)?;
     configure(&connection).map_err(database)?;
     migrate(&connection).map_err(database)?;
+    connection.prepare(TABLES).map_err(database)?;
     Ok(connection)
 }
 
@@ -127,7 +161,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     };
     let connection = Connection::open_with_flags(path, flags).map_err(database)?;
     connection
-        .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")
+        .execute_batch("PRAGMA query_only = ON")
+        .and_then(|()| connection.busy_timeout(BUSY))
         .map_err(database)?;
     keep_plans(&connection).map_err(database)?;
     Ok(connection)
@@ -149,7 +184,8 @@ pub(super) fn rewrite(connection: &Connection) -> Result<(), StoreError> {
     ))
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Refuses what is not ours, or a newer version's.
+pub(super) fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let database = |source| OpenError::Database {
         path: path.to_owned(),
@@ -185,8 +221,9 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// WAL with a full sync: what was committed survives a power cut. Deleted text is overwritten on disk.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -212,7 +249,7 @@ fn migrate(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens a file for writing, made where it is missing, readable for its owner alone.
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -220,7 +257,16 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// Gives the folder that a file is in.
+pub(super) fn folder(file: &Path) -> &Path {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Gives the path of a file that stands beside another.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

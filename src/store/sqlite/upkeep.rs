@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::{Counts, StoreError};
@@ -90,10 +91,10 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
 }
 
 /// Proves that the database takes writes.
-pub(super) fn probe(connection: &Connection, here: Here) -> Result<(), StoreError> {
+pub(super) fn probe(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO probe (key, at) VALUES (1, ?)")?
-        .execute([millis(here.now)])?;
+        .execute([millis(now)])?;
     Ok(())
 }
 

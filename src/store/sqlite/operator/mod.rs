@@ -113,6 +113,9 @@ impl Operations for Sqlite {
         message: NewMessage,
         actor: Actor,
     ) -> Result<Option<Accepted>, StoreError> {
+        if let Some(refusal) = self.headroom.refusal() {
+            return Err(refusal);
+        }
         let accepted = self
             .write(move |connection, here| {
                 quarantine::replay(connection, here, id, &message, &actor)
