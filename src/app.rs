@@ -13,7 +13,8 @@ use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{Desk, DeskError};
-use crate::http::{self, Door, Doors, Tls};
+use crate::http::operator::{self, Office};
+use crate::http::{self, Door, Doors, Tls, TlsConfig};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
 use crate::model::{Target, TargetError};
@@ -32,6 +33,7 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
+    operator_address: SocketAddr,
     prompts: Vec<(String, Prompts)>,
     store: Arc<dyn Store>,
     shutdown: Shutdown,
@@ -79,8 +81,10 @@ pub enum StartError {
     #[error("{0}")]
     Tls(Problem),
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} (`server.listen`): {source}")]
+    #[error("cannot listen on {address} (`{key}`): {source}")]
     Listen {
+        /// The key that names it.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -111,22 +115,20 @@ impl App {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let outside = Outside::connect(config, &clock)?;
         let shutdown = Shutdown::new();
-        let address = config.server.listen;
-        let listen = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let (listener, address) = listen("server.listen", config.server.listen).await?;
+        let (back_office, operator_address) =
+            listen("operator.listen", config.operator.listen).await?;
 
-        let tls = config.server.tls.clone().map(Tls::open).transpose();
-        let tls = tls.map_err(StartError::Tls)?;
-        if let Some(tls) = &tls {
-            tls.watch(clock.clone(), &shutdown);
-        }
+        let certificate = |tls: Option<&TlsConfig>| certificate(tls, &clock, &shutdown);
+        let tls = certificate(config.server.tls.as_ref())?;
+        let back_tls = certificate(config.operator.tls.as_ref())?;
 
+        let memory = Arc::new(Memory::new(config.memory.clone()));
         let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
-            memory: Arc::new(Memory::new(config.memory.clone())),
+            memory: Arc::clone(&memory),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             watchdog: Arc::clone(&watchdog),
@@ -143,16 +145,32 @@ impl App {
         let doors = doors(
             config, &prompts, &outside, &store, &clock, &shutdown, &watchdog,
         );
+        let doors = Arc::new(doors);
         let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
         let stop = async move {
             stop.stopping().await;
             time.sleep(withdraw).await;
         };
-        let doors = http::router(Arc::new(doors));
+        let public = http::router(Arc::clone(&doors));
         let entrance = config.server.entrance(tls);
-        shutdown.spawn(entrance.serve(listener, doors, shutdown.clone(), stop));
+        shutdown.spawn(entrance.serve(listener, public, shutdown.clone(), stop));
+        let office = Office {
+            people: config.operator.people.clone(),
+            doors,
+            memory,
+            reply_ttl: config.reply.ttl,
+            idle: idle(config),
+        };
+        let private = operator::router(Arc::new(office));
+        let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
+        shutdown.spawn(
+            entrance.serve(back_office, private, shutdown.clone(), async move {
+                stop.stopping().await;
+            }),
+        );
         Ok(Self {
             address,
+            operator_address,
             prompts,
             store,
             shutdown,
@@ -164,6 +182,11 @@ impl App {
     /// Gives the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Gives the address that the operator's API listens on.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator_address
     }
 
     /// Gives the store, for who asks what became of things.
@@ -194,6 +217,33 @@ impl App {
         }
         !self.shutdown.has_crashed()
     }
+}
+
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn certificate(
+    tls: Option<&TlsConfig>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Result<Option<Tls>, StartError> {
+    let tls = tls.cloned().map(Tls::open).transpose();
+    let tls = tls.map_err(StartError::Tls)?;
+    if let Some(tls) = &tls {
+        tls.watch(clock.clone(), shutdown);
+    }
+    Ok(tls)
 }
 
 /// Loads the folder of each assistant, or says everything that is wrong with any.
@@ -329,6 +379,16 @@ fn assistants(
         Some((name.clone(), Arc::new(assistant)))
     });
     assistants.collect()
+}
+
+/// Gives how long people may be silent, for the assistants that have a desk.
+fn idle(config: &Config) -> BTreeMap<String, Duration> {
+    let assistants = config.assistants.iter();
+    let idle = assistants.filter_map(|(name, assistant)| {
+        let desk = config.desks.get(assistant.desk.as_ref()?)?;
+        Some((name.clone(), desk.idle))
+    });
+    idle.collect()
 }
 
 fn doors(

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::braze::{InboundLimits, WorkspaceConfig};
 use crate::handoff::DeskConfig;
-use crate::http::{BurstConfig, ServerConfig};
+use crate::http::{BurstConfig, OperatorConfig, ServerConfig};
 use crate::http_client::{Plain, check_url};
 use crate::memory::MemoryConfig;
 use crate::model::TargetConfig;
@@ -43,6 +43,9 @@ pub struct Config {
     /// The HTTP doors.
     #[serde(default)]
     pub server: ServerConfig,
+    /// The operator's listener, and who may use it.
+    #[serde(default)]
+    pub operator: OperatorConfig,
     /// Where messages are kept.
     #[serde(default)]
     pub store: SqliteConfig,
@@ -192,7 +195,8 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
-        if let Some(tls) = &mut self.server.tls {
+        let listeners = [&mut self.server.tls, &mut self.operator.tls];
+        for tls in listeners.into_iter().flatten() {
             tls.resolve(folder);
         }
         for assistant in self.assistants.values_mut() {
@@ -203,6 +207,7 @@ impl Config {
     fn check_slices(&self) -> Vec<Problem> {
         let singles = [
             ("server", self.server.check()),
+            ("operator", self.operator.check()),
             ("store", self.store.check()),
             ("memory", self.memory.check()),
             ("burst", self.burst.check()),

@@ -74,6 +74,8 @@ pub enum HandoffReason {
     Model,
     /// The assistant could not answer.
     Failure,
+    /// An operator took the conversation.
+    Operator,
 }
 
 impl HandoffReason {
@@ -84,6 +86,7 @@ impl HandoffReason {
             Self::Rule => "rule",
             Self::Model => "model",
             Self::Failure => "failure",
+            Self::Operator => "operator",
         }
     }
 }

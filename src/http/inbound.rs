@@ -90,7 +90,7 @@ async fn take(
 }
 
 /// Tells whether a message has to be worked on at once: who wants a person or no more messages is not kept waiting.
-fn is_urgent(door: &Door, text: &str) -> bool {
+pub(super) fn is_urgent(door: &Door, text: &str) -> bool {
     let folder = door.prompts.current();
     folder
         .rules()

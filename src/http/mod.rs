@@ -6,6 +6,7 @@ mod conversations;
 mod error;
 mod health;
 mod inbound;
+pub mod operator;
 mod peers;
 mod pulse;
 mod tls;
@@ -37,6 +38,7 @@ use crate::watchdog::Watchdog;
 
 pub use accept::{Entrance, Limits};
 pub use error::HttpError;
+pub use operator::OperatorConfig;
 pub use peers::Network;
 pub use tls::{Tls, TlsConfig};
 

@@ -3,6 +3,7 @@
 //! The two drivers, the HTTP doors and the workers, meet here and nowhere else. Each method is one transaction; none
 //! of them waits for anything but the database. Time that decides about claims is the store's own.
 
+mod operator;
 mod sqlite;
 
 use std::fmt::Debug;
@@ -19,6 +20,11 @@ use crate::domain::{
 };
 use crate::redact::Private;
 
+pub use operator::{
+    Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
+    DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
+    QuarantineView, QuarantinedBody, Receipt, Removed, Subject, TakenOver, Transcript,
+};
 pub use sqlite::{Backup, BackupError, OpenError, Sqlite, SqliteConfig, backup};
 
 /// Why the store did not do what it was asked for.
@@ -289,6 +295,9 @@ impl Listener {
 pub trait Store: Debug + Send + Sync + 'static {
     /// Gives the bells that ring when there may be work.
     fn wake(&self) -> &Wake;
+
+    /// Gives the part that is for operators.
+    fn operations(&self) -> &dyn Operations;
 
     /// Keeps a message; it is safe on disk when this returns. Where there is no room for more, only copies of what was
     /// kept before are answered.

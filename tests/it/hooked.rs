@@ -10,7 +10,7 @@ use frontdesk::domain::{
 };
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
+    Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -81,6 +81,10 @@ macro_rules! hook {
 impl Store for Hooked {
     fn wake(&self) -> &Wake {
         self.inner.wake()
+    }
+
+    fn operations(&self) -> &dyn Operations {
+        self.inner.operations()
     }
 
     fn size(&self) -> StoreSize {

@@ -24,6 +24,7 @@ mod late;
 mod layers;
 mod naughty;
 mod opening;
+mod operator;
 mod path;
 mod prompts;
 mod raw;

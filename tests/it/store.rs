@@ -17,8 +17,9 @@ use frontdesk::domain::{
 };
 use frontdesk::redact::Private;
 use frontdesk::store::{
-    Accepted, Burst, Claimed, Counts, Ended, HandoffEnd, NewMessage, OpenError, Quarantined,
-    Settled, Sqlite, SqliteConfig, Store,
+    Accepted, Actor, AuditFilter, Burst, Claimed, Counts, Decided, Decision, DeliveryFilter,
+    DeliveryState, Ended, HandoffEnd, NewMessage, OpenError, Part, Quarantined, Settled, Sqlite,
+    SqliteConfig, Store, Subject,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -1293,6 +1294,224 @@ async fn reads_that_nobody_waits_for_any_more_take_nothing_from_others(
     }
 }
 
+// ------------------------------------------------------------------------------------------------------- operators
+
+#[rstest]
+#[tokio::test]
+async fn a_turn_of_an_erased_customer_settles_nothing_not_even_where_another_stands_in_the_place(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    bench.tells("ana", "hello").await;
+    let anas = bench.claim_one().await;
+    let (receipt, gone) = bench.erase("ana").await;
+    assert_eq!(gone, [anas.conversation.id]);
+    assert_eq!(
+        (receipt.removed.conversations, receipt.removed.messages),
+        (1, 1)
+    );
+    bench.tells("bob", "good day").await;
+    let bobs = bench.claim_one().await;
+    let late = bench.settle(&anas, &bench.reply("Hello, Ana.")).await;
+    assert_eq!(late, Settled::Stale);
+    bench.store.give_back(&anas.lease, at(0)).await.unwrap();
+    bench.store.supersede(&anas.lease).await.unwrap();
+    assert!(bench.claim().await.is_empty(), "Bob's is held still");
+    let settled = bench.settle(&bobs, &bench.reply("Hello, Bob.")).await;
+    assert!(matches!(settled, Settled::Applied { .. }), "{settled:?}");
+    assert_eq!(
+        bench.history(&bobs).await,
+        ["customer: good day", "assistant: Hello, Bob."]
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_claimed_delivery_of_an_erased_customer_is_lost(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    let words = |text: &str| vec![bench.delivery(text, Priority::Assistant)];
+    bench.answer("ana", "hi", words("claimed")).await;
+    bench.answer("bob", "hi", words("his")).await;
+    let claimed = bench.claim_deliveries(Lane::Braze).await;
+    let (receipt, _) = bench.erase("ana").await;
+    assert_eq!(
+        (receipt.removed.deliveries, receipt.removed.on_their_way),
+        (1, 0)
+    );
+    let mut cleared = Vec::new();
+    for delivery in &claimed {
+        cleared.push(bench.store.clear(delivery.id).await.unwrap());
+    }
+    assert_eq!(cleared, [Clearance::Lost, Clearance::Go]);
+    bench.attempt(claimed[0].id, Attempted::Sent).await;
+    assert_eq!(bench.rows("SELECT state FROM delivery"), ["sending"]);
+    let (receipt, _) = bench.erase("bob").await;
+    assert_eq!(receipt.removed.on_their_way, 1, "it may arrive");
+    bench.attempt(claimed[1].id, Attempted::Sent).await;
+    assert!(bench.rows("SELECT id FROM delivery").is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_takeover_counts_what_left_before_it_and_stops_the_rest(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    let idle = Duration::from_hours(1);
+    let words = |text: &str| vec![bench.delivery(text, Priority::Assistant)];
+    let ana = bench.answer("ana", "hi", words("gone")).await;
+    let claimed = bench.claim_deliveries(Lane::Braze).await;
+    assert_eq!(
+        bench.store.clear(claimed[0].id).await.unwrap(),
+        Clearance::Go
+    );
+    let operations = bench.store.operations();
+    let id = ana.conversation.id;
+    let taken = operations
+        .take_over(id, idle, ole())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (taken.on_their_way, taken.returns_at),
+        (1, later(bench.clock.now(), idle))
+    );
+
+    let bob = bench.answer("bob", "hi", words("not yet")).await;
+    let waiting = bench.claim_deliveries(Lane::Braze).await;
+    bench.tells("bob", "and another thing").await;
+    let turn = bench.claim_one().await;
+    let id = bob.conversation.id;
+    let taken = operations
+        .take_over(id, idle, ole())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(taken.on_their_way, 0);
+    assert_eq!(
+        bench.store.clear(waiting[0].id).await.unwrap(),
+        Clearance::Dropped(Suppression::HumanTookOver)
+    );
+    assert_eq!(
+        bench.settle(&turn, &bench.reply("late")).await,
+        Settled::Stale
+    );
+    assert_eq!(bench.conversation(&bob).await.owner, Owner::Human);
+    let nobody = ConversationId(new_id(bench.clock.now()));
+    assert!(
+        operations
+            .take_over(nobody, idle, ole())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let acts = operations
+        .audit(AuditFilter::default(), all())
+        .await
+        .unwrap();
+    assert_eq!(acts.items.len(), 2);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_decision_is_for_what_was_given_up_or_is_held(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    let operations = bench.store.operations();
+    let retry = Decision::Retry {
+        reply: REPLY_TTL,
+        event: DAY,
+    };
+    let reply = bench.delivery("words", Priority::Assistant);
+    let id = reply.id;
+    bench.answer("ana", "hi", vec![reply]).await;
+    let decide = async |decision| operations.decide(id, decision, ole()).await.unwrap();
+    assert_eq!(
+        decide(Decision::Drop).await,
+        Decided::NotIn(DeliveryState::Ready)
+    );
+    assert_eq!(decide(retry).await, Decided::Done, "it is ready already");
+    bench.claim_deliveries(Lane::Braze).await;
+    bench.store.clear(id).await.unwrap();
+    assert_eq!(
+        decide(Decision::Sent).await,
+        Decided::NotIn(DeliveryState::Sending)
+    );
+    let error = "refused".to_owned();
+    bench.attempt(id, Attempted::Dead { error }).await;
+    assert_eq!(bench.outcomes("ana"), [Some("failed(delivery)".to_owned())]);
+    assert_eq!(decide(retry).await, Decided::Done);
+    assert_eq!(bench.outcomes("ana"), [Some("replied".to_owned())]);
+    let again = bench.claim_deliveries(Lane::Braze).await;
+    assert_eq!((again[0].id, again[0].attempts), (id, 0));
+    assert_eq!(bench.store.clear(id).await.unwrap(), Clearance::Go);
+    bench.attempt(id, Attempted::Sent).await;
+    assert_eq!(decide(Decision::Sent).await, Decided::Done);
+    assert_eq!(
+        decide(Decision::Drop).await,
+        Decided::NotIn(DeliveryState::Sent)
+    );
+    let nothing = DeliveryId(new_id(bench.clock.now()));
+    assert_eq!(
+        operations.decide(nothing, retry, ole()).await.unwrap(),
+        Decided::Unknown
+    );
+    let acts = operations
+        .audit(AuditFilter::default(), all())
+        .await
+        .unwrap();
+    assert_eq!(acts.items.len(), 1, "what changed nothing is no act");
+    let sent = DeliveryFilter {
+        state: Some(DeliveryState::Sent),
+        ..DeliveryFilter::default()
+    };
+    assert_eq!(
+        operations
+            .deliveries(sent, all())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_audit_log_and_receipts_are_kept_for_400_days(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    bench.says("ana", "hello").await;
+    let (receipt, _) = bench.erase("ana").await;
+    let operations = bench.store.operations();
+    bench.clock.advance(400 * DAY - SECOND);
+    bench.store.purge().await.unwrap();
+    assert_eq!(
+        operations.receipt(receipt.id).await.unwrap(),
+        Some(receipt.clone())
+    );
+    bench.clock.advance(SECOND);
+    bench.store.purge().await.unwrap();
+    assert_eq!(operations.receipt(receipt.id).await.unwrap(), None);
+    let acts = operations
+        .audit(AuditFilter::default(), all())
+        .await
+        .unwrap();
+    assert!(acts.items.is_empty());
+}
+
+fn ole() -> Actor {
+    Actor {
+        name: "ole".to_owned(),
+        role: "operator",
+    }
+}
+
+fn all() -> Part {
+    Part {
+        before: None,
+        limit: 100,
+    }
+}
+
 // -------------------------------------------------------------------------------------------- opening the SQLite file
 
 #[tokio::test]
@@ -1672,6 +1891,13 @@ impl Bench {
             event: Some(self.event("handoff.ended")),
         };
         self.store.end_handoff(end).await.unwrap()
+    }
+
+    /// Erases a customer by the id that the business gave.
+    async fn erase(&self, customer: &str) -> (frontdesk::store::Receipt, Vec<ConversationId>) {
+        let subject = Subject::ExternalId(customer.into());
+        let operations = self.store.operations();
+        operations.erase(subject, ole()).await.unwrap()
     }
 
     async fn upset(&self, customer: &str, upset: Upset) {

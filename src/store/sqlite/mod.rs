@@ -8,6 +8,7 @@ mod headroom;
 mod history;
 mod intake;
 mod open;
+mod operator;
 mod rows;
 mod sound;
 mod turns;
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Store, StoreError, StoreSize, Wake,
+    Operations, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
@@ -219,6 +220,10 @@ impl From<rusqlite::Error> for StoreError {
 impl Store for Sqlite {
     fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    fn operations(&self) -> &dyn Operations {
+        self
     }
 
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {

@@ -9,7 +9,7 @@ use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, millis};
 use super::turns::CONVICTED;
-use super::{deliveries, unsent};
+use super::{deliveries, operator, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -101,7 +101,8 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
     let expired = unsent::expire(connection, here, PURGE_ROWS)?;
-    Ok(u64::try_from(seen + over + unread + expired).unwrap_or(u64::MAX))
+    let audit = operator::purge(connection, here, PURGE_ROWS)?;
+    Ok(u64::try_from(seen + over + unread + expired + audit).unwrap_or(u64::MAX))
 }
 
 /// Proves that the database takes writes.

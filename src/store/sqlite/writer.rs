@@ -30,11 +30,13 @@ pub(super) struct Writer {
 
 /// One write: run inside the transaction, answered after the commit.
 trait Job: Send {
+    fn is_alone(&self) -> bool;
     fn run(&mut self, connection: &Connection);
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Work<T, F> {
+    alone: bool,
     run: Option<F>,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
@@ -47,9 +49,16 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     fn run(&mut self, connection: &Connection) {
         if let Some(work) = self.run.take() {
-            self.result = Some(in_savepoint(connection, work));
+            self.result = Some(match self.alone {
+                true => work(connection),
+                false => in_savepoint(connection, work),
+            });
         }
     }
 
@@ -84,7 +93,17 @@ impl Writer {
         let place = Arc::clone(&self.workers).acquire_owned().await;
         let place = place.map_err(|_| StoreError::Closed)?;
         let slot = queue.reserve().await.map_err(|_| StoreError::Closed)?;
-        submit(slot, Some(place), work).await
+        submit(slot, (false, Some(place)), work).await
+    }
+
+    /// Runs `work` outside any transaction, while everything else waits: for what SQLite does in no other way.
+    pub(super) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        let slot = queue.reserve().await.map_err(|_| StoreError::Closed)?;
+        submit(slot, (true, None), work).await
     }
 
     /// Runs `work` in a transaction of its own, unless the queue is full: back-pressure for those who can come again.
@@ -97,7 +116,7 @@ impl Writer {
             mpsc::error::TrySendError::Full(()) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(()) => StoreError::Closed,
         })?;
-        submit(slot, None, work).await
+        submit(slot, (false, None), work).await
     }
 }
 
@@ -113,11 +132,12 @@ impl Drop for Writer {
 
 async fn submit<T: Send + 'static>(
     slot: mpsc::Permit<'_, Box<dyn Job>>,
-    place: Option<OwnedSemaphorePermit>,
+    (alone, place): (bool, Option<OwnedSemaphorePermit>),
     work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let (caller, answer) = oneshot::channel();
     slot.send(Box::new(Work {
+        alone,
         run: Some(work),
         result: None,
         caller,
@@ -130,12 +150,25 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, headroom
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
         let looked = headroom.look(connection);
-        let committed = commit(connection, &mut group);
-        if committed.is_err() {
-            headroom.relieve();
-        }
-        for job in group.drain(..) {
-            job.answer(committed.clone());
+        while !group.is_empty() {
+            let next_alone = group.iter().position(|job| job.is_alone());
+            let rest = group.split_off(next_alone.unwrap_or(group.len()).max(1));
+            let committed = match next_alone {
+                Some(0) => {
+                    for job in &mut group {
+                        job.run(connection);
+                    }
+                    Ok(())
+                }
+                _ => commit(connection, &mut group),
+            };
+            if committed.is_err() {
+                headroom.relieve();
+            }
+            for job in group.drain(..) {
+                job.answer(committed.clone());
+            }
+            group.extend(rest);
         }
         if looked && jobs.is_empty() {
             headroom.tidy(connection);

@@ -307,6 +307,7 @@ fn configuration(braze: &str, model: &str, more: &str) -> String {
     let usual = [
         "[server]\nlisten = \"127.0.0.1:0\"",
         "[burst]\nquiet = \"0s\"\ncap = \"0s\"",
+        "[operator]\nlisten = \"127.0.0.1:0\"",
     ];
     let is_meant = |table: &&str| !more.contains(table.split('\n').next().unwrap_or_default());
     let usual: Vec<_> = usual.into_iter().filter(is_meant).collect();
