@@ -11,11 +11,13 @@ use tokio::net::TcpListener;
 use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
+use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
 use crate::handoff::{Desk, DeskError};
 use crate::http::{self, Door, Doors};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
-use crate::model::{Target, TargetError};
+use crate::metrics::{Closed, Metrics, Names};
+use crate::model::{FaultKind, Target, TargetError};
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
@@ -32,6 +34,7 @@ pub struct App {
     address: SocketAddr,
     prompts: Vec<(String, Prompts)>,
     store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
     shutdown: Shutdown,
     clock: Clock,
     drain: Duration,
@@ -90,12 +93,24 @@ struct Outside {
     workspaces: BTreeMap<String, Arc<Workspace>>,
 }
 
+/// What the doors share with everything else.
+#[derive(Clone, Copy)]
+struct Inside<'a> {
+    store: &'a Arc<dyn Store>,
+    metrics: &'a Arc<Metrics>,
+    clock: &'a Clock,
+    shutdown: &'a Shutdown,
+}
+
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let metrics = Arc::new(metrics(config, &clock));
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
-        let outside = Outside::connect(config, &clock)?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store, clock.clone())?);
+        let prompts = measured(prompts, &metrics);
+        let outside = Outside::connect(config, &clock, &metrics)?;
+        let store = Sqlite::open(&config.store, clock.clone(), metrics.writer().clone())?;
+        let store: Arc<dyn Store> = Arc::new(store);
         let shutdown = Shutdown::new();
         let address = config.server.listen;
         let listen = |source| StartError::Listen { address, source };
@@ -106,6 +121,7 @@ impl App {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
             memory: Arc::new(Memory::new(config.memory.clone())),
+            metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
@@ -115,7 +131,13 @@ impl App {
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let doors = doors(config, &prompts, &outside, &store, &clock, &shutdown);
+        let inside = Inside {
+            store: &store,
+            metrics: &metrics,
+            clock: &clock,
+            shutdown: &shutdown,
+        };
+        let doors = doors(config, &prompts, &outside, inside);
         let stop = shutdown.clone();
         shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
             stop.stopping().await;
@@ -124,6 +146,7 @@ impl App {
             address,
             prompts,
             store,
+            metrics,
             shutdown,
             clock,
             drain: config.server.drain,
@@ -138,6 +161,17 @@ impl App {
     /// Gives the store, for who asks what became of things.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Gives the measures as they stand, as OpenMetrics text.
+    pub async fn measures(&self) -> String {
+        let standing = self.store.standing().await.ok();
+        let versions = self.prompts.iter();
+        let versions: Vec<_> = versions
+            .map(|(name, prompts)| (name.as_str(), prompts.current().version().to_owned()))
+            .collect();
+        self.metrics
+            .render(self.clock.now(), standing.as_ref(), &versions)
     }
 
     /// Waits until something inside starts the stop: a worker that died.
@@ -188,8 +222,38 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
     }
 }
 
+/// Makes the counters for everything that the configuration names.
+fn metrics(config: &Config, clock: &Clock) -> Metrics {
+    let closed = Closed {
+        outcomes: Outcome::ALL.map(Outcome::as_str).to_vec(),
+        suppressions: Suppression::ALL.map(Suppression::as_str).to_vec(),
+        reasons: HandoffReason::ALL.map(HandoffReason::as_str).to_vec(),
+        ends: EndReason::ALL.map(EndReason::as_str).to_vec(),
+        faults: FaultKind::ALL.map(FaultKind::as_str).to_vec(),
+    };
+    let names = Names {
+        assistants: &names(&config.assistants),
+        models: &names(&config.models),
+        workspaces: &names(&config.workspaces),
+        desks: &names(&config.desks),
+    };
+    Metrics::new(names, &closed, clock.now())
+}
+
+fn names<T>(named: &BTreeMap<String, T>) -> Vec<&str> {
+    named.keys().map(String::as_str).collect()
+}
+
+fn measured(prompts: Vec<(String, Prompts)>, metrics: &Metrics) -> Vec<(String, Prompts)> {
+    let prompts = prompts.into_iter().map(|(name, prompts)| {
+        let prompts = prompts.measured(metrics.assistant(&name).clone());
+        (name, prompts)
+    });
+    prompts.collect()
+}
+
 impl Outside {
-    fn connect(config: &Config, clock: &Clock) -> Result<Self, StartError> {
+    fn connect(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
         let mut outside = Self {
             targets: BTreeMap::new(),
             desks: BTreeMap::new(),
@@ -200,6 +264,7 @@ impl Outside {
                 name: name.clone(),
                 source: Box::new(source),
             })?;
+            let target = target.measured(metrics.model(name));
             outside.targets.insert(name.clone(), target);
         }
         for (name, desk) in &config.desks {
@@ -207,6 +272,7 @@ impl Outside {
                 name: name.clone(),
                 source,
             })?;
+            let desk = desk.measured(metrics.desk(name));
             outside.desks.insert(name.clone(), Arc::new(desk));
         }
         for (name, workspace) in &config.workspaces {
@@ -218,6 +284,7 @@ impl Outside {
                         source,
                     }
                 })?;
+            let workspace = workspace.measured(metrics.workspace(name));
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)
@@ -292,9 +359,7 @@ fn doors(
     config: &Config,
     prompts: &[(String, Prompts)],
     outside: &Outside,
-    store: &Arc<dyn Store>,
-    clock: &Clock,
-    shutdown: &Shutdown,
+    inside: Inside<'_>,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -315,8 +380,9 @@ fn doors(
         burst: config.burst.into(),
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
-        clock: clock.clone(),
-        shutdown: shutdown.clone(),
-        store: Arc::clone(store),
+        clock: inside.clock.clone(),
+        shutdown: inside.shutdown.clone(),
+        store: Arc::clone(inside.store),
+        metrics: Arc::clone(inside.metrics),
     }
 }

@@ -77,6 +77,14 @@ pub enum HandoffReason {
 }
 
 impl HandoffReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 4] = [
+        Self::CustomerAsked,
+        Self::Rule,
+        Self::Model,
+        Self::Failure,
+    ];
+
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,6 +106,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 2] = [Self::AgentReleased, Self::TimedOut];
+
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {
         match self {

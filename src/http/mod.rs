@@ -25,6 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::braze::InboundLimits;
 use crate::clock::Clock;
 use crate::handoff::Desk;
+use crate::metrics::{Metrics, Part};
 use crate::problem::Problem;
 use crate::prompts::Prompts;
 use crate::redact::Secret;
@@ -160,12 +161,15 @@ pub struct Doors {
     pub shutdown: Shutdown,
     /// Where messages are kept.
     pub store: Arc<dyn Store>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 type Shared = State<Arc<Doors>>;
 
 /// Gives all routes.
 pub fn router(doors: Arc<Doors>) -> Router {
+    let metrics = Arc::clone(&doors.metrics);
     Router::new()
         .route("/v1/inbound", post(inbound::to_default))
         .route("/v1/inbound/{assistant}", post(inbound::to_assistant))
@@ -177,7 +181,8 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/readyz", get(health::ready))
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(|_| {
+        .layer(CatchPanicLayer::custom(move |_| {
+            metrics.work().panicked(Part::Door);
             HttpError::Panicked.into_response()
         }))
         .with_state(doors)

@@ -16,6 +16,7 @@ use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
     Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
 };
+use crate::metrics::Standing;
 use crate::redact::Private;
 
 pub use sqlite::{OpenError, Sqlite, SqliteConfig};
@@ -314,6 +315,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Counts what stands in the store.
     async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Tells what stands in the store and how large it is, for the measures.
+    async fn standing(&self) -> Result<Standing, StoreError>;
 
     /// Writes something small; it fails where nothing can be kept.
     async fn probe(&self) -> Result<(), StoreError>;

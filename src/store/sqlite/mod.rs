@@ -6,6 +6,7 @@ mod history;
 mod intake;
 mod open;
 mod rows;
+mod standing;
 mod turns;
 mod upkeep;
 mod writer;
@@ -28,6 +29,7 @@ use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
     NodeId, OnUnknown, Settlement, new_id,
 };
+use crate::metrics::{self, Standing};
 use writer::Writer;
 
 pub use open::OpenError;
@@ -61,6 +63,7 @@ pub struct Sqlite {
     clock: Clock,
     node: NodeId,
     wake: Wake,
+    path: PathBuf,
     _lock: open::Lock,
 }
 
@@ -72,7 +75,11 @@ struct Readers {
 
 impl Sqlite {
     /// Opens the file, makes it where it is missing, and holds it against other processes.
-    pub fn open(config: &SqliteConfig, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(
+        config: &SqliteConfig,
+        clock: Clock,
+        metrics: metrics::Writer,
+    ) -> Result<Self, OpenError> {
         let path = &config.path;
         let io = |source| OpenError::Io {
             path: path.clone(),
@@ -87,10 +94,11 @@ impl Sqlite {
                 permits: Arc::new(Semaphore::new(readers.len())),
                 free: Arc::new(Mutex::new(readers)),
             },
-            writer: Writer::start(connection).map_err(io)?,
+            writer: Writer::start(connection, clock.clone(), metrics).map_err(io)?,
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
+            path: path.clone(),
             _lock: lock,
         })
     }
@@ -277,6 +285,17 @@ impl Store for Sqlite {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(upkeep::counts).await
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        let path = self.path.clone();
+        let standing = self
+            .read(move |connection| standing::look(connection, &path))
+            .await?;
+        Ok(Standing {
+            queued: self.writer.queued(),
+            ..standing
+        })
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -6,6 +6,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::StoreError;
+use crate::clock::Clock;
+use crate::metrics;
 
 /// Writes that may wait for the thread; beyond them intake is refused. At 10,000 writes a second this is 0.2 s of work.
 const QUEUE: usize = 2_048;
@@ -54,15 +56,26 @@ where
 
 impl Writer {
     /// Starts the thread. It ends when the handle is dropped and the queue is empty.
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        clock: Clock,
+        metrics: metrics::Writer,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&connection, jobs))?;
+            .spawn(move || run(&connection, jobs, &clock, &metrics))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
         })
+    }
+
+    /// Tells how many writes wait for the thread.
+    pub(super) fn queued(&self) -> u64 {
+        let waiting = |queue: &mpsc::Sender<_>| queue.max_capacity() - queue.capacity();
+        let waiting = self.queue.as_ref().map_or(0, waiting);
+        u64::try_from(waiting).unwrap_or(u64::MAX)
     }
 
     /// Runs `work` in a transaction of its own, however full the queue is.
@@ -112,10 +125,18 @@ async fn submit<T: Send + 'static>(
     answer.await.unwrap_or(Err(StoreError::Closed))
 }
 
-fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn run(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    clock: &Clock,
+    metrics: &metrics::Writer,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        let begun = clock.elapsed();
         let committed = commit(connection, &mut group);
+        let took = clock.elapsed().saturating_sub(begun);
+        metrics.committed(took, group.len(), committed.is_err());
         for job in group.drain(..) {
             job.answer(committed.clone());
         }
@@ -173,7 +194,7 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
-        let writer = Writer::start(connection).unwrap();
+        let writer = Writer::start(connection, Clock::system(), metrics::Writer::default()).unwrap();
         let (first, clash, second) = tokio::join!(
             writer.write(|c| insert(c, 1)),
             writer.write(|c| insert(c, 7).and_then(|()| insert(c, 1))),
