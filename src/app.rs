@@ -109,7 +109,7 @@ impl App {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let prompts = measured(prompts, &metrics);
         let outside = Outside::connect(config, &clock, &metrics)?;
-        let store = Sqlite::open(&config.store, clock.clone(), metrics.writer().clone())?;
+        let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
         let store: Arc<dyn Store> = Arc::new(store);
         let shutdown = Shutdown::new();
         let address = config.server.listen;

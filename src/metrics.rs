@@ -23,7 +23,7 @@ use parts::Book;
 pub use assistant::{Arrival, Assistant};
 pub use moment::Standing;
 pub use outside::{Code, Desk, Model, Waiting, Workspace};
-pub use work::{Attempt, Entrance, Part, Stage, TurnEnd, Work, Writer};
+pub use work::{Attempt, Entrance, Part, Stage, Store, TurnEnd, Work};
 
 /// The media type of what [`Metrics::render`] gives.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -69,7 +69,7 @@ pub struct Metrics {
     workspaces: BTreeMap<String, Workspace>,
     desks: BTreeMap<String, Desk>,
     work: Work,
-    writer: Writer,
+    store: Store,
     started: Timestamp,
 }
 
@@ -80,7 +80,7 @@ impl Metrics {
         let assistants = assistant::Assistants::register(&mut book);
         let outside = outside::Outside::register(&mut book);
         let work = Work::register(&mut book, closed);
-        let writer = Writer::register(&mut book);
+        let store = Store::register(&mut book, closed);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         book.0.register("build", "The version that runs", build);
         Self {
@@ -90,7 +90,7 @@ impl Metrics {
             workspaces: each(names.workspaces, |name| outside.workspace(name)),
             desks: each(names.desks, |name| outside.desk(name)),
             work,
-            writer,
+            store,
             started,
             registry: book.0,
         }
@@ -121,9 +121,9 @@ impl Metrics {
         &self.work
     }
 
-    /// Gives the counters of the store's writer.
-    pub fn writer(&self) -> &Writer {
-        &self.writer
+    /// Gives the counters of the store.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Writes everything down as OpenMetrics text. Without what stands in the store its series are missing, so that an

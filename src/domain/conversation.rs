@@ -78,12 +78,7 @@ pub enum HandoffReason {
 
 impl HandoffReason {
     /// Every reason there is.
-    pub const ALL: [Self; 4] = [
-        Self::CustomerAsked,
-        Self::Rule,
-        Self::Model,
-        Self::Failure,
-    ];
+    pub const ALL: [Self; 4] = [Self::CustomerAsked, Self::Rule, Self::Model, Self::Failure];
 
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {

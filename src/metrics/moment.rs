@@ -207,7 +207,12 @@ fn own_process(registry: &mut Registry, started: Timestamp) {
         );
     }
     if let Some(open) = process.open_files {
-        count(registry, "process_open_fds", "Open files and connections", open);
+        count(
+            registry,
+            "process_open_fds",
+            "Open files and connections",
+            open,
+        );
     }
     if let Some(most) = process.most_files {
         count(

@@ -225,7 +225,10 @@ impl Outside {
     pub(super) fn model(&self, name: &str, closed: &Closed) -> Model {
         let named = Some(("model", name));
         let labels = vec![("model", name.to_owned())];
-        let results: Vec<_> = [ANSWERED, CANCELLED].into_iter().chain(closed.faults.iter().copied()).collect();
+        let results: Vec<_> = [ANSWERED, CANCELLED]
+            .into_iter()
+            .chain(closed.faults.iter().copied())
+            .collect();
         Model {
             requests: Tally::new(&self.model_requests, named, "result", &results),
             seconds: Timing::new(&self.model_seconds, "model", name),
@@ -237,7 +240,12 @@ impl Outside {
     pub(super) fn workspace(&self, name: &str) -> Workspace {
         let labels = vec![("workspace", name.to_owned())];
         Workspace {
-            requests: Tally::new(&self.braze_requests, Some(("workspace", name)), "code", &CODES),
+            requests: Tally::new(
+                &self.braze_requests,
+                Some(("workspace", name)),
+                "code",
+                &CODES,
+            ),
             seconds: Timing::new(&self.braze_seconds, "workspace", name),
             waits: Timing::new(&self.gate_waits, "workspace", name),
             waiting: self.gate_waiting.get_or_create_owned(&labels),

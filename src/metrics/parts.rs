@@ -63,7 +63,10 @@ impl Tally {
     ) -> Self {
         let counter = |word: &&'static str| {
             let name = name.map(|(key, name)| (key, name.to_owned()));
-            let labels: Labels = name.into_iter().chain([(key, (*word).to_owned())]).collect();
+            let labels: Labels = name
+                .into_iter()
+                .chain([(key, (*word).to_owned())])
+                .collect();
             (*word, counters.get_or_create_owned(&labels))
         };
         Self(words.iter().map(counter).collect())
@@ -134,12 +137,7 @@ impl Book {
     }
 
     /// Times things; `_seconds` is added to the name.
-    pub(super) fn timings(
-        &mut self,
-        name: &str,
-        help: &str,
-        bounds: &'static [f64],
-    ) -> Timings {
+    pub(super) fn timings(&mut self, name: &str, help: &str, bounds: &'static [f64]) -> Timings {
         let timings = Timings::new_with_constructor(Bounds(bounds));
         self.0
             .register_with_unit(name, help, Unit::Seconds, timings.clone());

@@ -22,7 +22,9 @@ pub(super) fn look() -> Process {
 }
 
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib.saturating_mul(1_024))
 }
@@ -41,10 +43,17 @@ mod tests {
 
     #[test]
     fn what_the_kernel_tells_is_read() {
-        assert_eq!(resident("VmPeak:\t  9 kB\nVmRSS:\t   2048 kB\n"), Some(2_097_152));
-        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files    1024    524288    files\n";
+        assert_eq!(
+            resident("VmPeak:\t  9 kB\nVmRSS:\t   2048 kB\n"),
+            Some(2_097_152)
+        );
+        let limits =
+            "Limit  Soft Limit  Hard Limit  Units\nMax open files    1024    524288    files\n";
         assert_eq!(most_files(limits), Some(1_024));
-        assert_eq!(most_files("Max open files  unlimited unlimited files"), None);
+        assert_eq!(
+            most_files("Max open files  unlimited unlimited files"),
+            None
+        );
         assert_eq!((resident(""), most_files("")), (None, None));
     }
 }

@@ -64,7 +64,12 @@ pub enum TurnEnd {
 }
 
 impl TurnEnd {
-    const ALL: [Self; 4] = [Self::Settled, Self::Stale, Self::Superseded, Self::GivenBack];
+    const ALL: [Self; 4] = [
+        Self::Settled,
+        Self::Stale,
+        Self::Superseded,
+        Self::GivenBack,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -127,7 +132,6 @@ pub struct Work {
     turn_overhead: Timing,
     delivery_overhead: Timing,
     attempts: [(&'static str, Tally); 2],
-    dropped: Tally,
     possible_duplicates: Counter,
     recovered: Counter,
     handoffs_ended: Tally,
@@ -144,7 +148,10 @@ impl Work {
         );
         let lane = |lane| {
             let words = Attempt::ALL.map(Attempt::as_str);
-            (lane, Tally::new(&attempts, Some(("lane", lane)), "result", &words))
+            (
+                lane,
+                Tally::new(&attempts, Some(("lane", lane)), "result", &words),
+            )
         };
         let attempts = [lane("braze"), lane("desk")];
         let mut list = |name: &str, help: &str, key, words: &[&'static str]| {
@@ -159,12 +166,6 @@ impl Work {
             ),
             panics: list("panics", "Panics that were caught", "part", &parts),
             turns: list("turns", "Turns by how they ended", "result", &turn_ends),
-            dropped: list(
-                "deliveries_dropped",
-                "Deliveries that were held back at the last step",
-                "reason",
-                &closed.suppressions,
-            ),
             handoffs_ended: list(
                 "handoffs_ended",
                 "Conversations that came back to the assistant",
@@ -244,11 +245,6 @@ impl Work {
         }
     }
 
-    /// Counts a delivery that was held back.
-    pub fn dropped(&self, why: &'static str) {
-        self.dropped.add(why, 1);
-    }
-
     /// Counts what an earlier process had in hand.
     pub fn recovered(&self, count: u64) {
         self.recovered.inc_by(count);
@@ -270,7 +266,6 @@ impl Default for Work {
             turn_overhead: Timing::default(),
             delivery_overhead: Timing::default(),
             attempts: [("braze", Tally::default()), ("desk", Tally::default())],
-            dropped: Tally::default(),
             possible_duplicates: Counter::default(),
             recovered: Counter::default(),
             handoffs_ended: Tally::default(),
@@ -278,17 +273,23 @@ impl Default for Work {
     }
 }
 
-/// Counts what the store's writer does. Cloning gives another handle on the same counters.
+/// Counts what the store does. Cloning gives another handle on the same counters.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub struct Store {
     commits: Timing,
     writes: Histogram,
     failures: Counter,
+    dropped: Tally,
 }
 
-impl Writer {
-    pub(super) fn register(book: &mut Book) -> Self {
+impl Store {
+    pub(super) fn register(book: &mut Book, closed: &Closed) -> Self {
+        let dropped = book.counters(
+            "deliveries_dropped",
+            "Deliveries that were held back at the last step",
+        );
         Self {
+            dropped: Tally::new(&dropped, None, "reason", &closed.suppressions),
             commits: book.timing(
                 "store_commit",
                 "Transactions of the store's writer, with their sync",
@@ -312,10 +313,18 @@ impl Writer {
             self.failures.inc();
         }
     }
+
+    /// Counts deliveries that were held back.
+    pub fn dropped(&self, why: &'static str, deliveries: u64) {
+        self.dropped.add(why, deliveries);
+    }
 }
 
-impl Default for Writer {
+impl Default for Store {
     fn default() -> Self {
-        Self::register(&mut Book::new())
+        Self {
+            dropped: Tally::default(),
+            ..Self::register(&mut Book::new(), &Closed::default())
+        }
     }
 }

@@ -81,7 +81,6 @@ async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
     match cleared {
         Some(Clearance::Go) => {}
         Some(Clearance::Dropped(why)) => {
-            shared.metrics.work().dropped(why.as_str());
             return tracing::info!(
                 delivery = %delivery.id,
                 conversation = %delivery.conversation.id,

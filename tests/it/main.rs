@@ -14,6 +14,7 @@ mod gate;
 mod handoff;
 mod intake;
 mod layers;
+mod metrics;
 mod naughty;
 mod path;
 mod prompts;

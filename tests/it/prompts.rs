@@ -15,7 +15,7 @@ async fn world(folder: &Path) -> World {
     World::with_assistant(&format!("prompts = \"{}\"", folder.display())).await
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

@@ -15,7 +15,7 @@ use frontdesk::domain::{
     EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery, OnUnknown,
     Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
 };
-use frontdesk::metrics::Writer;
+use frontdesk::metrics;
 use frontdesk::redact::Private;
 use frontdesk::store::{
     Accepted, Burst, Claimed, Counts, Ended, HandoffEnd, NewMessage, OpenError, Quarantined,
@@ -1469,7 +1469,7 @@ impl Bench {
                 let config = SqliteConfig {
                     path: folder.join("frontdesk.db"),
                 };
-                Box::new(Sqlite::open(&config, clock.clone(), Writer::default()).unwrap())
+                Box::new(Sqlite::open(&config, clock.clone(), metrics::Store::default()).unwrap())
             }
         }
     }
@@ -1771,7 +1771,11 @@ fn open(path: &Path) -> Result<Arc<dyn Store>, OpenError> {
     let config = SqliteConfig {
         path: path.to_owned(),
     };
-    Ok(Arc::new(Sqlite::open(&config, Clock::system(), Writer::default())?))
+    Ok(Arc::new(Sqlite::open(
+        &config,
+        Clock::system(),
+        metrics::Store::default(),
+    )?))
 }
 
 fn silent(outcome: Outcome) -> Settlement {

@@ -27,7 +27,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    NodeId, OnUnknown, Settlement, new_id,
+    NodeId, OnUnknown, Settlement, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
 use writer::Writer;
@@ -64,6 +64,7 @@ pub struct Sqlite {
     node: NodeId,
     wake: Wake,
     path: PathBuf,
+    metrics: metrics::Store,
     _lock: open::Lock,
 }
 
@@ -78,7 +79,7 @@ impl Sqlite {
     pub fn open(
         config: &SqliteConfig,
         clock: Clock,
-        metrics: metrics::Writer,
+        metrics: metrics::Store,
     ) -> Result<Self, OpenError> {
         let path = &config.path;
         let io = |source| OpenError::Io {
@@ -94,11 +95,12 @@ impl Sqlite {
                 permits: Arc::new(Semaphore::new(readers.len())),
                 free: Arc::new(Mutex::new(readers)),
             },
-            writer: Writer::start(connection, clock.clone(), metrics).map_err(io)?,
+            writer: Writer::start(connection, clock.clone(), metrics.clone()).map_err(io)?,
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
             path: path.clone(),
+            metrics,
             _lock: lock,
         })
     }
@@ -226,7 +228,8 @@ impl Store for Sqlite {
         let clearance = self
             .write(move |connection, here| deliveries::clear(connection, here, delivery))
             .await?;
-        if matches!(clearance, Clearance::Dropped(_)) {
+        if let Clearance::Dropped(why) = clearance {
+            self.metrics.dropped(why.as_str(), 1);
             // What stood behind it may go now.
             self.wake.braze.ring();
             self.wake.desk.ring();
@@ -280,7 +283,10 @@ impl Store for Sqlite {
     }
 
     async fn purge(&self) -> Result<u64, StoreError> {
-        self.write(upkeep::purge).await
+        let purged = self.write(upkeep::purge).await?;
+        let expired = Suppression::Expired.as_str();
+        self.metrics.dropped(expired, purged.expired);
+        Ok(purged.rows)
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -63,8 +63,16 @@ pub(super) fn recover(
     Ok(u64::try_from(claims + ready + keys.len()).unwrap_or(u64::MAX))
 }
 
+/// What a purge did.
+pub(super) struct Purged {
+    /// Rows that it removed or gave up.
+    pub(super) rows: u64,
+    /// Deliveries among them that were too old.
+    pub(super) expired: u64,
+}
+
 /// Removes what is over: dedupe keys, sent deliveries, unreadable bodies; and gives up deliveries that are too old.
-pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreError> {
+pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, StoreError> {
     let seen = connection
         .prepare_cached(
             "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen WHERE expires_at <= ? LIMIT ?)",
@@ -85,7 +93,11 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
     let expired = deliveries::expire(connection, here, PURGE_ROWS)?;
-    Ok(u64::try_from(seen + over + unread + expired).unwrap_or(u64::MAX))
+    let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+    Ok(Purged {
+        rows: count(seen + over + unread + expired),
+        expired: count(expired),
+    })
 }
 
 /// Proves that the database takes writes.

@@ -59,7 +59,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         clock: Clock,
-        metrics: metrics::Writer,
+        metrics: metrics::Store,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
@@ -129,7 +129,7 @@ fn run(
     connection: &Connection,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     clock: &Clock,
-    metrics: &metrics::Writer,
+    metrics: &metrics::Store,
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
@@ -194,7 +194,7 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
-        let writer = Writer::start(connection, Clock::system(), metrics::Writer::default()).unwrap();
+        let writer = Writer::start(connection, Clock::system(), metrics::Store::default()).unwrap();
         let (first, clash, second) = tokio::join!(
             writer.write(|c| insert(c, 1)),
             writer.write(|c| insert(c, 7).and_then(|()| insert(c, 1))),
