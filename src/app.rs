@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
 use crate::handoff::{Desk, DeskError};
+use crate::http::operator::{self, Office};
 use crate::http::{self, Door, Doors};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
@@ -32,9 +33,9 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
+    operator_address: SocketAddr,
     prompts: Vec<(String, Prompts)>,
     store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
     shutdown: Shutdown,
     clock: Clock,
     drain: Duration,
@@ -77,8 +78,10 @@ pub enum StartError {
         source: BuildError,
     },
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} (`server.listen`): {source}")]
+    #[error("cannot listen on {address} (`{key}`): {source}")]
     Listen {
+        /// The key that names it.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -112,10 +115,9 @@ impl App {
         let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
         let store: Arc<dyn Store> = Arc::new(store);
         let shutdown = Shutdown::new();
-        let address = config.server.listen;
-        let listen = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let (listener, address) = listen("server.listen", config.server.listen).await?;
+        let (back_office, operator_address) =
+            listen("operator.listen", config.operator.listen).await?;
 
         let shared = Shared {
             store: Arc::clone(&store),
@@ -137,16 +139,21 @@ impl App {
             clock: &clock,
             shutdown: &shutdown,
         };
-        let doors = doors(config, &prompts, &outside, inside);
+        let doors = Arc::new(doors(config, &prompts, &outside, inside));
         let stop = shutdown.clone();
-        shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
+        shutdown.spawn(http::serve(listener, Arc::clone(&doors), async move {
             stop.stopping().await;
         }));
+        let office = Office {
+            people: config.operator.people.clone(),
+            doors,
+        };
+        shutdown.spawn(operator::serve(back_office, Arc::new(office)));
         Ok(Self {
             address,
+            operator_address,
             prompts,
             store,
-            metrics,
             shutdown,
             clock,
             drain: config.server.drain,
@@ -158,20 +165,14 @@ impl App {
         self.address
     }
 
+    /// Gives the address that the operator's API listens on.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator_address
+    }
+
     /// Gives the store, for who asks what became of things.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
-    }
-
-    /// Gives the measures as they stand, as OpenMetrics text.
-    pub async fn measures(&self) -> String {
-        let standing = self.store.standing().await.ok();
-        let versions = self.prompts.iter();
-        let versions: Vec<_> = versions
-            .map(|(name, prompts)| (name.as_str(), prompts.current().version().to_owned()))
-            .collect();
-        self.metrics
-            .render(self.clock.now(), standing.as_ref(), &versions)
     }
 
     /// Waits until something inside starts the stop: a worker that died.
@@ -197,6 +198,20 @@ impl App {
         }
         !self.shutdown.has_crashed()
     }
+}
+
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Loads the folder of each assistant, or says everything that is wrong with any.

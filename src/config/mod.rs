@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::braze::{InboundLimits, WorkspaceConfig};
 use crate::handoff::DeskConfig;
-use crate::http::{BurstConfig, ServerConfig};
+use crate::http::{BurstConfig, OperatorConfig, ServerConfig};
 use crate::memory::MemoryConfig;
 use crate::model::TargetConfig;
 use crate::problem::Problem;
@@ -38,6 +38,9 @@ pub struct Config {
     /// The HTTP doors.
     #[serde(default)]
     pub server: ServerConfig,
+    /// The operator's listener, and who may use it.
+    #[serde(default)]
+    pub operator: OperatorConfig,
     /// Where messages are kept.
     #[serde(default)]
     pub store: SqliteConfig,
@@ -178,6 +181,7 @@ impl Config {
     fn check_slices(&self) -> Vec<Problem> {
         let singles = [
             ("server", self.server.check()),
+            ("operator", self.operator.check()),
             ("memory", self.memory.check()),
             ("burst", self.burst.check()),
             ("inbound", self.inbound.check()),

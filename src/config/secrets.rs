@@ -26,6 +26,8 @@ pub(super) fn fill(config: &mut Config, folder: &Path, environment: &Environment
 
 fn all(config: &mut Config) -> Vec<(String, &mut Secret)> {
     let mut all: Vec<(String, &mut Secret)> = Vec::new();
+    let people = config.operator.all_secrets().into_iter();
+    all.extend(people.map(|(key, secret)| (format!("operator.{key}"), secret)));
     for (name, workspace) in &mut config.workspaces {
         let found = workspace.secrets().into_iter();
         all.extend(found.map(|(key, secret)| (format!("workspaces.{name}.{key}"), secret)));

@@ -20,6 +20,12 @@ pub enum HttpError {
     /// The bearer token is missing or wrong.
     #[error("the bearer token is missing or not accepted")]
     Unauthorized,
+    /// The role is too small.
+    #[error("this needs the role `{needed}`")]
+    Forbidden {
+        /// The least role that may do it.
+        needed: &'static str,
+    },
     /// Nothing is at this path.
     #[error("there is nothing at this path")]
     NotFound,
@@ -91,6 +97,7 @@ impl HttpError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoConversation | Self::WhichAssistant => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotHandedOff => StatusCode::CONFLICT,

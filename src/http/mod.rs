@@ -5,6 +5,8 @@ mod conversations;
 mod error;
 mod health;
 mod inbound;
+mod measures;
+pub mod operator;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -33,6 +35,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
 
 pub use error::HttpError;
+pub use operator::OperatorConfig;
 
 /// Where the doors are: `[server]`.
 #[derive(Clone, Debug, Deserialize)]

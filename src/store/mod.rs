@@ -3,6 +3,7 @@
 //! The two drivers, the HTTP doors and the workers, meet here and nowhere else. Each method is one transaction; none
 //! of them waits for anything but the database. Time that decides about claims is the store's own.
 
+mod operator;
 mod sqlite;
 
 use std::fmt::Debug;
@@ -19,6 +20,7 @@ use crate::domain::{
 use crate::metrics::Standing;
 use crate::redact::Private;
 
+pub use operator::Actor;
 pub use sqlite::{OpenError, Sqlite, SqliteConfig};
 
 /// Why the store did not do what it was asked for.

@@ -303,6 +303,8 @@ impl Yard {
             r#"
             {server}
             {more}
+            [operator]
+            listen = "127.0.0.1:0"
             [log]
             format = "json"
             level = "warn,frontdesk::cli=info"

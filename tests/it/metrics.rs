@@ -7,6 +7,7 @@ use std::time::Duration;
 use frontdesk::sandbox::model::Reply;
 use frontdesk::sandbox::phone::Texted;
 use frontdesk::sandbox::{Phone, Plan};
+use reqwest::header::CONTENT_TYPE;
 
 use crate::world::{DESK_SECRET, INBOUND_SECRET, World, soon};
 
@@ -29,7 +30,13 @@ struct Scrape {
 
 impl Scrape {
     async fn of(world: &World) -> Self {
-        let text = world.app.measures().await;
+        let url = format!("http://{}/metrics", world.app.operator_address());
+        let answer = reqwest::Client::builder().build().unwrap().get(url);
+        let answer = answer.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let kind = answer.headers()[CONTENT_TYPE].to_str().unwrap();
+        assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+        let text = answer.text().await.unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let samples = lines.map(|line| {
             let (series, value) = line.rsplit_once(' ').expect(line);

@@ -234,6 +234,8 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         r#"
         [server]
         listen = "127.0.0.1:0"
+        [operator]
+        listen = "127.0.0.1:0"
         [store]
         path = "{}/frontdesk.db"
         [workspaces.main]
