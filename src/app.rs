@@ -109,11 +109,29 @@ impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(metrics(config, &clock));
+        let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
+        Self::start_with(Arc::new(store), metrics, config, clock).await
+    }
+
+    /// Starts everything on a store that is open already.
+    pub async fn start_on(
+        store: Arc<dyn Store>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let metrics = Arc::new(metrics(config, &clock));
+        Self::start_with(store, metrics, config, clock).await
+    }
+
+    async fn start_with(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let prompts = measured(prompts, &metrics);
         let outside = Outside::connect(config, &clock, &metrics)?;
-        let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
-        let store: Arc<dyn Store> = Arc::new(store);
         let shutdown = Shutdown::new();
         let (listener, address) = listen("server.listen", config.server.listen).await?;
         let (back_office, operator_address) =
@@ -358,6 +376,7 @@ fn assistants(
             zone: assistant.zone(),
             target: outside.targets.get(model)?.clone(),
             reply_ttl: config.reply.ttl,
+            on_late: config.reply.late.into(),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
                 language: desk.language(),

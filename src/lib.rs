@@ -15,7 +15,8 @@
 //! - an *outcome* is what became of a customer's message ([`domain::Outcome`]);
 //! - a *delivery* is one thing to be sent: words for Braze, or an event for a desk;
 //! - the *owner* of a conversation is who may speak: the assistant, or people;
-//! - the *epoch* of a conversation is a number that grows when the owner or the customer's consent changes.
+//! - the *epoch* of a conversation is a number that grows when the ground shifts under a turn: a newer message, another
+//!   owner, another word about consent.
 //!
 //! # The life of a message
 //!
@@ -47,14 +48,15 @@
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
 //! model where they decide nothing ([`model`]); and judges the answer ([`turn::judge`]). What comes out is one
 //! [`domain::Settlement`]: the outcome, what enters the history, what is to be sent, who owns the conversation now. The
-//! store applies it in one transaction, or not at all where the epoch has moved on. Messages that arrived meanwhile make
-//! the next turn.
+//! store applies it in one transaction, or not at all where the epoch has moved on. A message that arrives meanwhile moves
+//! it: the model's call is dropped, and one new turn takes all. After `burst.supersede_max` such times running the epoch
+//! stands still for messages, so that who writes without pause is answered too.
 //!
 //! **Out.** A courier claims the oldest open delivery of a conversation, waits at the workspace's gate
 //! ([`braze::Workspace::gate`]), and asks the store a last time. Only then, with the delivery marked `sending` on disk,
 //! does the request leave. An answer makes it `sent`, due again, or dead; no answer makes it *unknown*, and
-//! `reply.on_unknown` decides. A reply that never left is taken back out of the history, and its messages' outcome is
-//! corrected.
+//! `reply.on_unknown` decides. A reply that never left is taken back out of the history. Where a newer message or an outage
+//! kept it, its messages wait for another answer; else their outcome is corrected.
 //!
 //! **Handover.** A settlement can pass the conversation to people. The customer hears a notice, the desk gets a signed
 //! event ([`handoff`]) with transcript and summary, and what the customer writes from then on is forwarded. It comes
@@ -92,7 +94,7 @@
 //! 3. **Every message ends in one outcome.** A turn cannot settle without one. A turn that panics, and messages whose
 //!    claims ended in a crash three times, end in `failed(poison)` with a word to the customer.
 //! 4. **No double talk.** [`store::Store::clear`] refuses an assistant's words when people have the conversation, the
-//!    customer has opted out, the epoch has moved, or the words are too old. It is the same commit that marks them as
+//!    customer has opted out, a newer message has come, or the words are too old. It is the same commit that marks them as
 //!    leaving, so nothing fits in between.
 //! 5. **Doubt is bounded.** Braze knows no idempotency key. What is `sending` is on disk before it leaves, so after a
 //!    crash at most `workspaces.NAME.concurrency` replies can have been sent without our knowing; with

@@ -6,4 +6,4 @@ mod send;
 
 pub use gate::Gate;
 pub use inbound::{Escaping, InboundError, InboundLimits, parse};
-pub use send::{Campaign, Workspace, WorkspaceConfig};
+pub use send::{Campaign, REPLY_ID, Workspace, WorkspaceConfig};

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::redact::Secret;
 use crate::retry::Schedule;
 
-/// The waits between attempts at a reply that Braze certainly did not take.
+/// The waits between attempts at a reply that Braze certainly did not take, until it is too old.
 const RETRIES: Schedule = Schedule(&[
     Duration::from_secs(1),
     Duration::from_secs(3),
@@ -31,6 +31,10 @@ const REST_AFTER_REFUSED_KEY: Duration = Duration::from_secs(30);
 
 /// When a reply of unknown fate is sent again, where that is the policy. Its answer may still come into the log.
 const RESEND_AFTER: Duration = Duration::from_secs(10);
+
+/// The trigger property that names the reply: the same in each attempt, so that a campaign's Liquid or an export can tell
+/// a second copy from a second reply.
+pub const REPLY_ID: &str = "frontdesk_reply_id";
 
 /// What is read of an answer. Braze's are a few hundred bytes.
 const ANSWER_BYTES: usize = 64 * 1_024;
@@ -57,6 +61,10 @@ pub struct WorkspaceConfig {
     /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
     #[serde(default = "default_concurrency")]
     pub concurrency: NonZeroU32,
+    /// Whether a reply that is answered with 502 or 504 is one of unknown fate. Default false: Braze says that it sends
+    /// nothing where it answers with an error, though these two may come from a server before it.
+    #[serde(default)]
+    pub gateway_errors_in_doubt: bool,
     /// How long one request may take, 5 s to 90 s. Default 20 s.
     #[serde(default = "default_timeout", with = "crate::duration")]
     pub timeout: Duration,
@@ -121,6 +129,7 @@ pub struct Workspace {
     key: Secret,
     gate: Gate,
     on_unknown: OnUnknown,
+    gateway_errors_in_doubt: bool,
     concurrency: NonZeroU32,
     timeout: Duration,
     clock: Clock,
@@ -174,6 +183,7 @@ impl Workspace {
             key: config.api_key.clone(),
             gate: Gate::new(config.rate, config.burst, clock.clone()),
             on_unknown,
+            gateway_errors_in_doubt: config.gateway_errors_in_doubt,
             concurrency: config.concurrency,
             timeout: config.timeout,
             clock,
@@ -204,7 +214,7 @@ impl Workspace {
     /// Sends words to the delivery's customer. The gate was passed and the delivery is `sending`.
     pub async fn send(&self, delivery: &Delivery, campaign: &Campaign, text: &str) -> Attempted {
         let recipient = delivery.conversation.customer.recipient();
-        let body = body(&recipient, campaign, text);
+        let body = body(delivery, &recipient, campaign, text);
         let request = self
             .http
             .post(&self.url)
@@ -212,7 +222,7 @@ impl Workspace {
             .json(&body);
         match self.ask(request).await {
             Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => retry_or_dead(
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => retry(
                 delivery,
                 self.clock.now(),
                 "could not connect to Braze".to_owned(),
@@ -289,24 +299,27 @@ impl Workspace {
                 counts: false,
                 error,
             },
-            408 | 500..=599 => retry_or_dead(delivery, now, error),
+            502 | 504 if self.gateway_errors_in_doubt => self.unknown(&error),
+            408 | 500..=599 => retry(delivery, now, error),
             _ => Attempted::Dead { error },
         }
     }
 }
 
-fn retry_or_dead(delivery: &Delivery, now: Timestamp, error: String) -> Attempted {
-    match RETRIES.after(delivery.attempts + 1, delivery.id.0) {
-        Some(wait) => Attempted::Retry {
-            at: later(now, wait),
-            counts: true,
-            error,
-        },
-        None => Attempted::Dead { error },
+fn retry(delivery: &Delivery, now: Timestamp, error: String) -> Attempted {
+    Attempted::Retry {
+        at: later(now, RETRIES.after(delivery.attempts + 1, delivery.id.0)),
+        counts: true,
+        error,
     }
 }
 
-fn body<'a>(recipient: &'a Recipient, campaign: &'a Campaign, text: &str) -> SendRequest<'a> {
+fn body<'a>(
+    delivery: &Delivery,
+    recipient: &'a Recipient,
+    campaign: &'a Campaign,
+    text: &str,
+) -> SendRequest<'a> {
     let (external_user_id, user_alias) = match recipient {
         Recipient::ExternalUserId(id) => (Some(id.as_str()), None),
         Recipient::PhoneAlias(phone) => (
@@ -317,7 +330,10 @@ fn body<'a>(recipient: &'a Recipient, campaign: &'a Campaign, text: &str) -> Sen
             }),
         ),
     };
-    let properties = [(campaign.property.clone(), Value::from(text))];
+    let properties = [
+        (campaign.property.clone(), Value::from(text)),
+        (REPLY_ID.to_owned(), Value::from(delivery.id.to_string())),
+    ];
     SendRequest {
         campaign_id: &campaign.id,
         recipients: [SendRecipient {

@@ -7,9 +7,11 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::braze;
 use crate::domain::{Language, OnUnknown};
 use crate::problem::Problem;
 use crate::redact::Secret;
+use crate::turn::OnLate;
 
 /// One assistant.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,6 +88,12 @@ impl AssistantConfig {
         if self.message_property.trim().is_empty() {
             problems.push(Problem::new("message_property", "is empty"));
         }
+        if self.message_property == braze::REPLY_ID {
+            problems.push(Problem::new(
+                "message_property",
+                "is the name of the property that carries the reply's id",
+            ));
+        }
         problems
     }
 
@@ -110,6 +118,29 @@ pub struct ReplyConfig {
     /// What to do about a reply of which nobody knows whether it arrived: `resend_once` (default) sends it one more time,
     /// marked; `hold` keeps it for an operator; `drop` gives it up.
     pub on_unknown: UnknownPolicy,
+    /// What becomes of a message that is older than `ttl` before it could be answered: `apologise` (default) tells the
+    /// customer once that it is too late; `hand_off` asks the desk to take over.
+    pub late: LatePolicy,
+}
+
+/// What to do about messages that are too old to be answered, as the file spells it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LatePolicy {
+    /// Tell the customer.
+    #[default]
+    Apologise,
+    /// Ask people to take over.
+    HandOff,
+}
+
+impl From<LatePolicy> for OnLate {
+    fn from(policy: LatePolicy) -> Self {
+        match policy {
+            LatePolicy::Apologise => Self::Apologise,
+            LatePolicy::HandOff => Self::HandOff,
+        }
+    }
 }
 
 /// What to do about a reply of unknown fate, as the file spells it.
@@ -140,6 +171,7 @@ impl Default for ReplyConfig {
         Self {
             ttl: Duration::from_mins(15),
             on_unknown: UnknownPolicy::ResendOnce,
+            late: LatePolicy::Apologise,
         }
     }
 }

@@ -193,6 +193,12 @@ impl Config {
             .into_iter()
             .flat_map(|(key, found)| found.into_iter().map(move |problem| problem.under(key)))
             .collect();
+        if self.reply.ttl <= self.burst.cap {
+            problems.push(
+                Problem::new("reply.ttl", "is not longer than `burst.cap`")
+                    .help("a message that waits for its burst would be too old to be answered"),
+            );
+        }
         problems.extend(check_each(
             "workspaces",
             &self.workspaces,

@@ -33,6 +33,8 @@ pub enum Priority {
     Agent = 1,
     /// What the assistant says.
     Assistant = 2,
+    /// An apology for an answer that never came. It waits for answers to leave, and is dropped for one.
+    Apology = 3,
 }
 
 /// What a delivery carries.

@@ -43,6 +43,8 @@ pub enum Failure {
     NoAssistant,
     /// Its turn crashed the gateway again and again.
     Poison,
+    /// No answer could be given before it was too late for one, and the customer was told so.
+    Late,
     /// Braze refused the reply for good.
     Delivery,
     /// Whether the reply arrived is not known, and it was not to be sent twice.
@@ -73,7 +75,7 @@ impl Suppression {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -87,6 +89,7 @@ impl Outcome {
         Self::Failed(Failure::Prompt),
         Self::Failed(Failure::NoAssistant),
         Self::Failed(Failure::Poison),
+        Self::Failed(Failure::Late),
         Self::Failed(Failure::Delivery),
         Self::Failed(Failure::DeliveryUnknown),
     ];
@@ -114,6 +117,7 @@ impl Outcome {
             Self::Failed(Failure::Prompt) => "failed(prompt)",
             Self::Failed(Failure::NoAssistant) => "failed(no_assistant)",
             Self::Failed(Failure::Poison) => "failed(poison)",
+            Self::Failed(Failure::Late) => "failed(late)",
             Self::Failed(Failure::Delivery) => "failed(delivery)",
             Self::Failed(Failure::DeliveryUnknown) => "failed(delivery_unknown)",
         }

@@ -12,16 +12,15 @@ use crate::metrics::{self, Code};
 use crate::redact::{Private, Secret};
 use crate::retry::Schedule;
 
-/// The waits between the first attempts, for a desk that is away for a moment.
+/// The waits between attempts: short ones for a desk that is away for a moment; one that was down for a night hears within
+/// a quarter of an hour.
 const RETRIES: Schedule = Schedule(&[
     Duration::from_secs(5),
     Duration::from_secs(30),
     Duration::from_mins(2),
     Duration::from_mins(5),
+    Duration::from_mins(15),
 ]);
-
-/// The wait between all further attempts: a desk that was down for a night hears within a quarter of an hour.
-const FURTHER: Duration = Duration::from_mins(15);
 
 /// How long a `Retry-After` can make us wait; a desk that asks for more is asked again all the same.
 const WAIT_AT_MOST: Duration = Duration::from_hours(1);
@@ -89,9 +88,7 @@ impl Desk {
             .header("webhook-timestamp", now.as_second().to_string())
             .header("webhook-signature", self.key.sign(&id, now, body))
             .body(body.0.clone());
-        let wait = RETRIES
-            .after(delivery.attempts + 1, delivery.id.0)
-            .unwrap_or(FURTHER);
+        let wait = RETRIES.after(delivery.attempts + 1, delivery.id.0);
         let retry = |wait, error: String| Attempted::Retry {
             at: later(self.clock.now(), wait),
             counts: true,

@@ -70,6 +70,9 @@ const DRAINS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from
 /// How long a conversation may be made to wait for more of a burst; then the customer has put the phone away.
 const BURST_AT_MOST: Duration = Duration::from_mins(5);
 
+/// How often an answer may be begun anew: each time is paid for, and the customer waits.
+const SUPERSEDES_AT_MOST: u32 = 10;
+
 impl ServerConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
@@ -97,6 +100,11 @@ pub struct BurstConfig {
     /// After its first message, at most. Default 8 s: nobody should wait longer for having much to say.
     #[serde(with = "crate::duration")]
     pub cap: Duration,
+    /// Whether a message that arrives before the answer has left makes the assistant begin again, so that one answer takes
+    /// all. Default true.
+    pub supersede: bool,
+    /// How often running that may happen, 0 to 10. Default 2: who writes without pause still gets an answer.
+    pub supersede_max: u32,
 }
 
 impl Default for BurstConfig {
@@ -104,6 +112,8 @@ impl Default for BurstConfig {
         Self {
             quiet: Duration::from_secs(1),
             cap: Duration::from_secs(8),
+            supersede: true,
+            supersede_max: 2,
         }
     }
 }
@@ -121,6 +131,9 @@ impl BurstConfig {
         if self.cap > BURST_AT_MOST {
             problems.push(Problem::new("cap", "expected 0 s to 5 min"));
         }
+        if self.supersede_max > SUPERSEDES_AT_MOST {
+            problems.push(Problem::new("supersede_max", "expected 0 to 10"));
+        }
         problems
     }
 }
@@ -130,6 +143,10 @@ impl From<BurstConfig> for Burst {
         Self {
             quiet: config.quiet,
             cap: config.cap,
+            supersede_max: match config.supersede {
+                true => config.supersede_max,
+                false => 0,
+            },
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::shutdown::Shutdown;
 const TEXTS: &str = r#"
 fallback = "Sorry."
 handoff_started = "A colleague takes over."
+late = "Too late, sorry."
 media = "In words, please."
 opted_in = "Welcome back."
 opted_out = "Done. START brings you back."
@@ -548,7 +549,7 @@ fn texts_are_checked_key_by_key() {
     assert_refused("texts/en.toml", "fallback = ", "");
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
+        "fallback = \"Pardon\"\nlate = \"x\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");

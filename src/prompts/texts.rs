@@ -16,6 +16,8 @@ pub mod key {
     pub const FALLBACK: &str = "fallback";
     /// Said when people are asked to take over.
     pub const HANDOFF_STARTED: &str = "handoff_started";
+    /// Said when it is too late for an answer.
+    pub const LATE: &str = "late";
     /// Said when only pictures, voice or files were sent.
     pub const MEDIA: &str = "media";
     /// Said when a customer comes back.
@@ -24,7 +26,7 @@ pub mod key {
     pub const OPTED_OUT: &str = "opted_out";
 }
 
-const REQUIRED: [(&str, &str); 5] = [
+const REQUIRED: [(&str, &str); 6] = [
     (
         key::FALLBACK,
         "it is sent when the assistant could not answer",
@@ -33,6 +35,7 @@ const REQUIRED: [(&str, &str); 5] = [
         key::HANDOFF_STARTED,
         "it is sent when people are asked to take over",
     ),
+    (key::LATE, "it is sent when it is too late for an answer"),
     (
         key::MEDIA,
         "it is sent when only pictures, voice or files came",

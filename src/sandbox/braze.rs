@@ -99,9 +99,12 @@ impl Sent {
 
     /// Gives the first trigger property that is text; empty where none is.
     pub fn text(&self) -> &str {
-        self.properties
-            .values()
-            .find_map(Value::as_str)
+        let mut texts = self
+            .properties
+            .iter()
+            .filter(|(name, _)| !name.ends_with("_id"));
+        texts
+            .find_map(|(_, value)| value.as_str())
             .unwrap_or_default()
     }
 }

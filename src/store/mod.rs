@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
@@ -60,6 +61,8 @@ pub struct Burst {
     pub quiet: Duration,
     /// After its first message, at most.
     pub cap: Duration,
+    /// How often running a newer message makes the assistant begin again; zero for never.
+    pub supersede_max: u32,
 }
 
 /// What became of a message that was to be kept.
@@ -112,12 +115,19 @@ pub struct Lease {
     epoch: i64,
     version: i64,
     up_to: i64,
+    ground: CancellationToken,
 }
 
 impl Lease {
     /// Tells which conversation is held.
     pub fn conversation(&self) -> ConversationId {
         self.conversation
+    }
+
+    /// Waits until the ground has shifted under the turn: what it decides would be refused. A hint that can be missed;
+    /// the settlement is fenced all the same.
+    pub async fn shifted(&self) {
+        self.ground.cancelled().await;
     }
 }
 
@@ -279,6 +289,10 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash.
     async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Puts a claimed conversation back because the ground has shifted under its turn: the next one takes its messages
+    /// together with those that came meanwhile, when the burst of these is over.
+    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Claims up to `limit` deliveries of these assistants that may go now: in order within a conversation, by priority
     /// between them.

@@ -47,7 +47,9 @@ pub enum Decision {
     Forward,
     /// Say nothing.
     Suppress(Suppression),
-    /// Apologise.
+    /// Say that it is too late for an answer.
+    Apologise,
+    /// Say that there is no answer.
     Fail(Failure),
 }
 

@@ -21,7 +21,7 @@ use crate::prompts::Prompts;
 use crate::store::{Claimed, Store, StoreError};
 use gather::Gathered;
 use judge::Decision;
-use screen::Screened;
+use screen::{Screened, Terms};
 use settlement::Writer;
 
 /// Claims of the same messages that may end in a crash; after them the messages are given up.
@@ -44,10 +44,22 @@ pub struct Assistant {
     pub target: Target,
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
+    /// What becomes of messages that are too old to be answered.
+    pub on_late: OnLate,
     /// The people who can take over, where there are some.
     pub desk: Option<DeskTerms>,
     /// The gateway's own address, as the desk reaches it.
     pub public_url: Option<String>,
+}
+
+/// What becomes of messages that are too old to be answered as if nothing were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLate {
+    /// The customer hears that it is too late for an answer, once.
+    #[default]
+    Apologise,
+    /// People are asked to take over; where there is no desk, the customer hears an apology.
+    HandOff,
 }
 
 /// What a turn needs to know about a desk.
@@ -96,7 +108,13 @@ pub async fn run(
 
 async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Decision {
     let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
-    match screen::screen(&claimed.conversation, &claimed.waiting, rules, has_desk) {
+    let terms = Terms {
+        has_desk,
+        on_late: assistant.on_late,
+        reply_ttl: assistant.reply_ttl,
+        now: gathered.now,
+    };
+    match screen::screen(&claimed.conversation, &claimed.waiting, rules, terms) {
         Screened::Decided(decision) => decision,
         Screened::Ask if claimed.crashes >= CRASHES => Decision::Fail(Failure::Poison),
         Screened::Ask => judge::judge(
@@ -136,6 +154,7 @@ async fn settle(
         Decision::OptOut { rule } => writer.opt_out(rule),
         Decision::OptIn { rule } => writer.opt_in(rule),
         Decision::Forward => writer.forward(),
+        Decision::Apologise => writer.apologise(),
         Decision::Suppress(why) => settlement::silent(Outcome::Suppressed(why)),
         Decision::Fail(why) => writer.failed(why),
         Decision::HandOff {

@@ -1,10 +1,16 @@
 //! What is decided before any model is asked: who has the conversation, and what the phrase rules say.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::later;
 use crate::domain::{Conversation, HandoffReason, Message, Owner, Suppression};
 use crate::redact::Private;
 use crate::rules::{Action, Rule, Rules};
 
 use super::judge::Decision;
+use super::{OnLate, joined};
 
 /// The text of an assistant's folder for messages without words.
 const MEDIA: &str = "media";
@@ -18,12 +24,25 @@ pub enum Screened {
     Decided(Decision),
 }
 
+/// What the screen has to know besides what was said.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Whether there are people to bring in.
+    pub has_desk: bool,
+    /// What becomes of messages that are too old to be answered.
+    pub on_late: OnLate,
+    /// How old a reply may be when it leaves; a message that is older already gets none.
+    pub reply_ttl: Duration,
+    /// When the turn began.
+    pub now: Timestamp,
+}
+
 /// Decides what can be decided without a model. Rules beat the model; the order of the file beats all else.
 pub fn screen(
     conversation: &Conversation,
     waiting: &[Message],
     rules: &Rules,
-    has_desk: bool,
+    terms: Terms,
 ) -> Screened {
     let hit = first_hit(waiting, rules);
     let decision = match (hit, conversation.owner) {
@@ -40,13 +59,20 @@ pub fn screen(
             rule: rule.name.clone(),
         },
         (_, Owner::Pending | Owner::Human) => Decision::Forward,
-        (Some((rule, evidence)), Owner::Assistant) => match &rule.action {
-            Action::Escalate if has_desk => Decision::HandOff {
+        (Some((rule, evidence)), _) if rule.action == Action::Escalate && terms.has_desk => {
+            Decision::HandOff {
                 reason: HandoffReason::CustomerAsked,
                 rule: Some(rule.name.clone()),
                 detail: None,
                 evidence: evidence.clone(),
-            },
+            }
+        }
+        // Nothing that is said now would arrive.
+        _ if conversation.window_expires_at <= terms.now => {
+            Decision::Suppress(Suppression::Expired)
+        }
+        _ if are_too_old(waiting, terms) => late(waiting, terms),
+        (Some((rule, _)), Owner::Assistant) => match &rule.action {
             Action::Reply { text } => Decision::Canned {
                 key: text.clone(),
                 rule: Some(rule.name.clone()),
@@ -57,6 +83,25 @@ pub fn screen(
         (None, Owner::Assistant) => return unruled(waiting),
     };
     Screened::Decided(decision)
+}
+
+/// Tells whether even the newest message waits for longer than its answer may be old.
+fn are_too_old(waiting: &[Message], terms: Terms) -> bool {
+    waiting
+        .iter()
+        .all(|message| later(message.at, terms.reply_ttl) <= terms.now)
+}
+
+fn late(waiting: &[Message], terms: Terms) -> Decision {
+    match terms.on_late {
+        OnLate::HandOff if terms.has_desk => Decision::HandOff {
+            reason: HandoffReason::Failure,
+            rule: None,
+            detail: None,
+            evidence: Private(joined(waiting)),
+        },
+        OnLate::HandOff | OnLate::Apologise => Decision::Apologise,
+    }
 }
 
 fn unruled(waiting: &[Message]) -> Screened {
@@ -112,6 +157,10 @@ mod tests {
         en = ["opening hours"]
     "#;
 
+    fn at(minutes: u64) -> Timestamp {
+        later(Timestamp::UNIX_EPOCH, Duration::from_mins(minutes))
+    }
+
     fn conversation(owner: Owner, opted_out: bool) -> Conversation {
         Conversation {
             id: ConversationId(new_id(Timestamp::UNIX_EPOCH)),
@@ -125,7 +174,7 @@ mod tests {
             language: None,
             profile: crate::domain::Profile::default(),
             opened_at: Timestamp::UNIX_EPOCH,
-            window_expires_at: Timestamp::UNIX_EPOCH,
+            window_expires_at: at(24 * 60),
         }
     }
 
@@ -141,23 +190,31 @@ mod tests {
         texts.iter().map(message).collect()
     }
 
-    /// Gives the decision in a few words.
+    /// Gives the decision in a few words, right after the messages came.
     fn decided(owner: Owner, opted_out: bool, has_desk: bool, texts: &[&str]) -> String {
-        let rules = Rules::parse(RULES).unwrap();
-        match screen(
-            &conversation(owner, opted_out),
-            &messages(texts),
-            &rules,
+        let terms = Terms {
             has_desk,
-        ) {
+            on_late: OnLate::Apologise,
+            reply_ttl: Duration::from_mins(15),
+            now: at(0),
+        };
+        in_words(&conversation(owner, opted_out), texts, terms)
+    }
+
+    fn in_words(conversation: &Conversation, texts: &[&str], terms: Terms) -> String {
+        let rules = Rules::parse(RULES).unwrap();
+        match screen(conversation, &messages(texts), &rules, terms) {
             Screened::Ask => "ask".to_owned(),
             Screened::Decided(Decision::Forward) => "forward".to_owned(),
             Screened::Decided(Decision::Suppress(why)) => format!("suppress {why:?}"),
             Screened::Decided(Decision::OptOut { rule } | Decision::OptIn { rule }) => rule,
             Screened::Decided(Decision::Canned { key, rule }) => format!("{key} {rule:?}"),
-            Screened::Decided(Decision::HandOff { evidence, .. }) => {
-                format!("hand off: {}", evidence.0)
-            }
+            Screened::Decided(Decision::HandOff {
+                evidence, reason, ..
+            }) => match reason {
+                HandoffReason::CustomerAsked => format!("hand off: {}", evidence.0),
+                reason => format!("hand off for {}: {}", reason.as_str(), evidence.0),
+            },
             Screened::Decided(other) => format!("{other:?}"),
         }
     }
@@ -221,5 +278,61 @@ mod tests {
                 "{owner:?} {opted_out} {texts:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_too_old_gets_no_answer_and_after_a_day_nothing_at_all() {
+        use OnLate::{Apologise, HandOff};
+        for (minutes, on_late, has_desk, text, decision) in [
+            (14, Apologise, true, "hello", "ask"),
+            (15, Apologise, true, "hello", "Apologise"),
+            (15, HandOff, true, "hello", "hand off for failure: hello"),
+            (15, HandOff, false, "hello", "Apologise"),
+            (15, Apologise, true, "opening hours?", "Apologise"),
+            (
+                15,
+                Apologise,
+                true,
+                "I want a person",
+                "hand off: I want a person",
+            ),
+            (15, Apologise, true, "stop", "bye"),
+            (24 * 60 - 1, Apologise, true, "hello", "Apologise"),
+            (24 * 60, Apologise, true, "hello", "suppress Expired"),
+            (24 * 60, HandOff, true, "hello", "suppress Expired"),
+            (
+                24 * 60,
+                Apologise,
+                true,
+                "I want a person",
+                "hand off: I want a person",
+            ),
+        ] {
+            let terms = Terms {
+                has_desk,
+                on_late,
+                reply_ttl: Duration::from_mins(15),
+                now: at(minutes),
+            };
+            let conversation = conversation(Owner::Assistant, false);
+            let decided = in_words(&conversation, &[text], terms);
+            assert_eq!(decided, decision, "{minutes} {on_late:?} {text}");
+        }
+    }
+
+    #[test]
+    fn one_fresh_message_makes_all_worth_an_answer() {
+        let terms = Terms {
+            has_desk: true,
+            on_late: OnLate::Apologise,
+            reply_ttl: Duration::from_mins(15),
+            now: at(20),
+        };
+        let mut waiting = messages(&["hello", "anybody there?"]);
+        waiting[1].at = at(6);
+        let rules = Rules::parse(RULES).unwrap();
+        let conversation = conversation(Owner::Assistant, false);
+        let screened = screen(&conversation, &waiting, &rules, terms);
+        assert_eq!(screened, Screened::Ask);
     }
 }

@@ -17,6 +17,7 @@ use super::gather::Gathered;
 
 /// The texts that every assistant's folder has.
 const FALLBACK: &str = "fallback";
+const LATE: &str = "late";
 const HANDOFF_STARTED: &str = "handoff_started";
 const OPTED_OUT: &str = "opted_out";
 const OPTED_IN: &str = "opted_in";
@@ -71,6 +72,12 @@ impl Writer<'_> {
         };
         settlement.outcome = Outcome::Failed(why);
         settlement
+    }
+
+    /// The customer hears that it is too late for an answer.
+    pub(super) fn apologise(&self) -> Settlement {
+        let outcome = Outcome::Failed(Failure::Late);
+        self.speak(outcome, None, self.text(LATE), Priority::Apology)
     }
 
     /// The customer hears once more from us: that it was the last time.
@@ -174,7 +181,9 @@ impl Writer<'_> {
         let expires_at = match priority {
             Priority::Assistant => later(self.now, self.assistant.reply_ttl),
             // What must be heard is worth sending as long as WhatsApp takes it.
-            Priority::Notice | Priority::Agent => self.claimed.conversation.window_expires_at,
+            Priority::Notice | Priority::Agent | Priority::Apology => {
+                self.claimed.conversation.window_expires_at
+            }
         };
         let delivery = NewDelivery {
             id: DeliveryId(new_id(self.now)),

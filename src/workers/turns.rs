@@ -97,6 +97,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
     let ended = tokio::select! {
         biased;
         ended = AssertUnwindSafe(running).catch_unwind() => ended,
+        () = claimed.lease.shifted() => return supersede(shared, &claimed).await,
         () = shared.out_of_time() => return give_back(shared, &claimed).await,
     };
     match ended {
@@ -117,6 +118,16 @@ async fn give_back(shared: &Shared, claimed: &Claimed) {
     let at = later(shared.clock.now(), STORE_REST);
     let back = || shared.store.give_back(&claimed.lease, at);
     shared.insist("giving a claim back", back).await;
+}
+
+async fn supersede(shared: &Shared, claimed: &Claimed) {
+    tracing::info!(
+        conversation = %claimed.conversation.id,
+        messages = claimed.waiting.len(),
+        "turn cut short: the ground has shifted under it"
+    );
+    let back = || shared.store.supersede(&claimed.lease);
+    shared.insist("superseding a turn", back).await;
 }
 
 async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {

@@ -486,7 +486,8 @@ impl Yard {
         let mut arrived = sent.map(frontdesk::sandbox::braze::Sent::text).peekable();
         let deliveries = self.rows(&format!(
             "SELECT state || ' ' || possible_duplicate || ' ' || body FROM delivery d
-             JOIN conversation c ON c.key = d.conversation WHERE c.external_id = 'u{customer}' ORDER BY d.key"
+             JOIN conversation c ON c.key = d.conversation
+             WHERE c.external_id = 'u{customer}' AND (state <> 'dropped' OR possible_duplicate) ORDER BY d.key"
         ));
         let deliveries: Vec<[&str; 3]> = deliveries
             .iter()

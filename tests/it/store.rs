@@ -35,6 +35,7 @@ const REPLY_TTL: Duration = Duration::from_mins(15);
 const BURST: Burst = Burst {
     quiet: SECOND,
     cap: Duration::from_secs(8),
+    supersede_max: 0,
 };
 
 // ---------------------------------------------------------------------------------------------------- what arrives
@@ -730,7 +731,6 @@ async fn nothing_is_cleared_that_is_not_held(#[values(InSqlite)] on: Database) {
 // ------------------------------------------------------------------------------------- clearance at the last step
 
 #[rstest]
-#[case::too_old(Upset::Nothing, REPLY_TTL, Suppression::Expired)]
 #[case::window_closed(Upset::Nothing, DAY, Suppression::Expired)]
 #[case::opted_out(Upset::OptOut, SECOND, Suppression::OptedOut)]
 #[case::people_were_asked(Upset::HandOff, SECOND, Suppression::HumanTookOver)]

@@ -2,16 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
+use frontdesk::metrics;
 use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
-use frontdesk::store::Counts;
+use frontdesk::store::{Counts, Sqlite};
 use jiff::Timestamp;
 use tempfile::TempDir;
+
+use crate::hooked::Hooked;
 
 /// When every world begins.
 pub(crate) const START: &str = "2026-03-02T09:00:00Z";
@@ -27,6 +31,9 @@ pub(crate) const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlh
 
 /// How long a test waits for something that should happen by itself, in real time.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A gate that nothing has to wait at.
+const FAST: &str = "rate = 1000\nburst = 1000";
 
 /// The gateway and everything around it.
 pub(crate) struct World {
@@ -49,20 +56,44 @@ impl World {
 
     /// Starts a world whose gate lets `rate` requests a second pass, `burst` at once.
     pub(crate) async fn with_rates(rate: u32, burst: u32) -> Self {
-        Self::make(rate, burst, "", "").await
+        Self::make(&format!("rate = {rate}\nburst = {burst}"), "", "").await
     }
 
     /// Starts a world with more in its configuration: whole tables, appended.
     pub(crate) async fn with(more: &str) -> Self {
-        Self::make(1_000, 1_000, "", more).await
+        Self::make(FAST, "", more).await
+    }
+
+    /// Starts a world whose store does now and then what it should not.
+    pub(crate) async fn hooked() -> (Self, Arc<Hooked>) {
+        let world = Self::start().await;
+        assert!(soon(world.app.stop()).await);
+        let uncounted = metrics::Store::default();
+        let store = Sqlite::open(&world.config.store, world.clock.clone(), uncounted).unwrap();
+        let hooked = Arc::new(Hooked::around(store));
+        let store = Arc::clone(&hooked);
+        let app = App::start_on(store, &world.config, world.clock.clone())
+            .await
+            .unwrap();
+        let world = Self {
+            support: phone(&app, "support"),
+            app,
+            ..world
+        };
+        (world, hooked)
     }
 
     /// Starts a world with more keys for its assistant.
     pub(crate) async fn with_assistant(keys: &str) -> Self {
-        Self::make(1_000, 1_000, keys, "").await
+        Self::make(FAST, keys, "").await
     }
 
-    async fn make(rate: u32, burst: u32, assistant: &str, more: &str) -> Self {
+    /// Starts a world with more keys for its workspace.
+    pub(crate) async fn with_workspace(keys: &str) -> Self {
+        Self::make(&format!("{FAST}\n{keys}"), "", "").await
+    }
+
+    async fn make(workspace: &str, assistant: &str, more: &str) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -76,8 +107,7 @@ impl World {
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
-            .replace("{rate}", &rate.to_string())
-            .replace("{burst}", &burst.to_string())
+            .replace("{workspace}", workspace)
             .replace("{assistant}", assistant);
         let toml = toml + more;
         let config = config(&toml);
@@ -182,6 +212,28 @@ impl World {
             .collect()
     }
 
+    /// Gives what became of a customer's messages, oldest first.
+    pub(crate) fn outcomes(&self, customer: &str) -> Vec<String> {
+        self.rows(&format!(
+            "SELECT coalesce(outcome, 'waiting') FROM message m JOIN conversation c ON c.key = m.conversation
+             WHERE m.author = 'customer' AND c.external_id = '{customer}' ORDER BY seq"
+        ))
+    }
+
+    /// Counts the deliveries that are marked as possible duplicates.
+    pub(crate) fn possible_duplicates(&self) -> usize {
+        self.rows("SELECT name FROM delivery WHERE possible_duplicate")
+            .len()
+    }
+
+    /// Looks into the database: the first column of every row, a text.
+    fn rows(&self, sql: &str) -> Vec<String> {
+        let file = rusqlite::Connection::open(self.folder().join("frontdesk.db")).unwrap();
+        let mut statement = file.prepare(sql).unwrap();
+        let rows = statement.query_map((), |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// Gives the contents of all messages of the last request to the model, by role.
     pub(crate) fn last_asked(&self) -> Vec<(String, String)> {
         let body = self.model.requests().pop().unwrap().json();
@@ -241,8 +293,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         [workspaces.main]
         endpoint = "{braze}"
         api_key = "env::BRAZE_KEY"
-        rate = {{rate}}
-        burst = {{burst}}
+        {{workspace}}
         [models.main]
         base_url = "{model}"
         model = "stand-in"

@@ -9,6 +9,7 @@ use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, collect, millis, pass_by, read_conversation, time,
     unreadable,
 };
+use super::unsent::{give_up, set_outcome, unsay};
 use crate::domain::{
     Attempted, Clearance, Delivery, DeliveryId, Failure, Lane, NewDelivery, OnUnknown, Outcome,
     Payload, Priority, Suppression,
@@ -147,28 +148,36 @@ pub(super) fn clear(
     // Only the assistant's own words can be out of place; whatever is too old is.
     let objection = connection
         .prepare_cached(
-            "SELECT d.key, CASE
+            "SELECT d.key, c.key, c.superseded, CASE
+                 WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.opted_out THEN 'opted_out'
+                 WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.owner <> 'assistant' THEN 'human_took_over'
+                 WHEN d.lane = 'braze' AND d.priority >= ?4 AND d.epoch < c.epoch THEN 'superseded'
                  WHEN d.expires_at <= ?3 OR (d.lane = 'braze' AND c.window_expires_at <= ?3) THEN 'expired'
-                 WHEN d.lane <> 'braze' OR d.priority <> ?4 THEN NULL
-                 WHEN c.opted_out THEN 'opted_out'
-                 WHEN c.owner <> 'assistant' THEN 'human_took_over'
-                 WHEN d.epoch <> c.epoch THEN 'superseded'
              END
              FROM delivery d JOIN conversation c ON c.key = d.conversation
              WHERE d.id = ?1 AND d.node = ?2 AND d.state = 'ready'",
         )?
         .query_row(
             params![id.0, here.node.0, millis(here.now), Priority::Assistant as i64],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)),
+            |row| {
+                let keys: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+                Ok((keys, row.get::<_, Option<String>>(3)?))
+            },
         )
         .optional()?;
-    let Some((key, objection)) = objection else {
+    let Some(([key, conversation, superseded], objection)) = objection else {
         return Ok(Clearance::Lost);
     };
     let Some(objection) = objection else {
         connection
             .prepare_cached("UPDATE delivery SET state = 'sending' WHERE key = ?")?
             .execute([key])?;
+        if superseded > 0 {
+            // The customer gets an answer, so the next message may supersede again.
+            connection
+                .prepare_cached("UPDATE conversation SET superseded = 0 WHERE key = ?")?
+                .execute([conversation])?;
+        }
         return Ok(Clearance::Go);
     };
     let why = match objection.as_str() {
@@ -179,45 +188,6 @@ pub(super) fn clear(
     };
     give_up(connection, here, key, why)?;
     Ok(Clearance::Dropped(why))
-}
-
-/// Gives up deliveries that are too old, whoever could have sent them: also those whose way out is configured no more.
-pub(super) fn expire(connection: &Connection, here: Here, limit: i64) -> Result<usize, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT key FROM delivery WHERE state = 'ready' AND node IS NULL AND expires_at <= ? LIMIT ?",
-    )?;
-    let keys: Vec<i64> = collect(statement.query(params![millis(here.now), limit])?, |row| {
-        Ok(row.get(0)?)
-    })?;
-    for key in &keys {
-        give_up(connection, here, *key, Suppression::Expired)?;
-    }
-    Ok(keys.len())
-}
-
-/// Ends a delivery that may not leave. Words are dropped; an event that the desk never took is kept for an operator.
-fn give_up(
-    connection: &Connection,
-    here: Here,
-    key: i64,
-    why: Suppression,
-) -> Result<(), StoreError> {
-    let lane: String = connection
-        .prepare_cached("SELECT lane FROM delivery WHERE key = ?")?
-        .query_row([key], |row| row.get(0))?;
-    let state = if lane == Lane::Desk.as_str() {
-        "dead"
-    } else {
-        "dropped"
-    };
-    finish(
-        connection,
-        here,
-        key,
-        state,
-        Some(Outcome::Suppressed(why).as_str()),
-    )?;
-    unsay(connection, key, Outcome::Suppressed(why))
 }
 
 /// Records how an attempt ended. Gives the lane, where the delivery was this node's.
@@ -299,7 +269,8 @@ fn again(
     Ok(())
 }
 
-fn finish(
+/// Ends a delivery.
+pub(super) fn finish(
     connection: &Connection,
     here: Here,
     key: i64,
@@ -311,48 +282,6 @@ fn finish(
             "UPDATE delivery SET state = ?, node = NULL, error = ?, ended_at = ? WHERE key = ?",
         )?
         .execute(params![state, error.map(bounded), millis(here.now), key])?;
-    Ok(())
-}
-
-/// Takes back words that never left: the messages get another outcome, and the history forgets the words. Words of which
-/// an earlier attempt may have arrived cannot be taken back.
-fn unsay(connection: &Connection, key: i64, outcome: Outcome) -> Result<(), StoreError> {
-    let doubted: bool = connection
-        .prepare_cached("SELECT possible_duplicate FROM delivery WHERE key = ?")?
-        .query_row([key], |row| row.get(0))?;
-    if doubted {
-        return set_outcome(connection, key, Outcome::Failed(Failure::DeliveryUnknown));
-    }
-    set_outcome(connection, key, outcome)?;
-    let forgotten = connection
-        .prepare_cached(
-            "DELETE FROM message WHERE author = 'assistant' AND EXISTS (
-                 SELECT 1 FROM delivery d WHERE d.key = ? AND d.lane = 'braze'
-                 AND d.conversation = message.conversation AND d.turn = message.turn)
-             AND conversation = (SELECT conversation FROM delivery WHERE key = ?)",
-        )?
-        .execute([key, key])?;
-    if forgotten > 0 {
-        connection
-            .prepare_cached(
-                "UPDATE conversation SET version = version + 1
-                 WHERE key = (SELECT conversation FROM delivery WHERE key = ?)",
-            )?
-            .execute([key])?;
-    }
-    Ok(())
-}
-
-/// Changes the outcome of the messages that a reply answered; a desk event's messages keep theirs.
-fn set_outcome(connection: &Connection, key: i64, outcome: Outcome) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "UPDATE message SET outcome = ?1 FROM delivery d
-             WHERE d.key = ?2 AND d.lane = 'braze' AND message.conversation = d.conversation
-               AND message.turn = d.turn AND message.author = 'customer'
-               AND message.outcome IN ('replied', 'canned')",
-        )?
-        .execute(params![outcome.as_str(), key])?;
     Ok(())
 }
 

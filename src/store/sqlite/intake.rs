@@ -14,17 +14,18 @@ use crate::domain::{MessageId, new_id};
 /// WhatsApp takes free-form replies for 24 hours after the customer's last message.
 const WHATSAPP_WINDOW: Duration = Duration::from_hours(24);
 
-/// Keeps a message and makes its conversation due; a copy of one that was kept before changes nothing.
+/// Keeps a message and makes its conversation due; a copy of one that was kept before changes nothing. Gives the row of
+/// the conversation too, where the message shifts the ground under a turn of it.
 pub(super) fn accept(
     connection: &Connection,
     now: Timestamp,
     message: &NewMessage,
-) -> Result<Accepted, StoreError> {
+) -> Result<(Accepted, Option<i64>), StoreError> {
     let id = MessageId(new_id(now));
     if let Some(first) = seen_before(connection, now, message, id)? {
-        return Ok(Accepted::Duplicate(first));
+        return Ok((Accepted::Duplicate(first), None));
     }
-    let (conversation, seq) = touch_conversation(connection, now, message)?;
+    let (conversation, seq, shifts) = touch_conversation(connection, now, message)?;
     connection
         .prepare_cached(
             "INSERT INTO message (conversation, seq, id, author, text, media, at)
@@ -38,7 +39,7 @@ pub(super) fn accept(
             media_column(&message.inbound.media),
             millis(now),
         ])?;
-    Ok(Accepted::New(id))
+    Ok((Accepted::New(id), shifts.then_some(conversation)))
 }
 
 /// Keeps a body that could not be read.
@@ -82,12 +83,13 @@ fn seen_before(
     Ok(first.map(MessageId))
 }
 
-/// Makes the conversation where it is new, and due in any case. Gives its row and the message's place in it.
+/// Makes the conversation where it is new, and due in any case. Gives its row, the message's place in it, and whether a
+/// turn is under way that the message supersedes. People who have the conversation are not interrupted by its messages.
 fn touch_conversation(
     connection: &Connection,
     now: Timestamp,
     message: &NewMessage,
-) -> Result<(i64, i64), StoreError> {
+) -> Result<(i64, i64, bool), StoreError> {
     let inbound = &message.inbound;
     let burst = message.burst;
     let (quiet, cap) = match message.urgent {
@@ -110,8 +112,9 @@ fn touch_conversation(
              waiting_since = coalesce(waiting_since, excluded.waiting_since),
              due_at = CASE WHEN waiting_since IS NOT NULL AND due_at <= ?9 THEN due_at
                            ELSE min(excluded.due_at, coalesce(waiting_since + ?12, excluded.due_at)) END,
-             last_seq = last_seq + 1
-         RETURNING key, last_seq",
+             last_seq = last_seq + 1,
+             epoch = epoch + (owner = 'assistant' AND superseded < ?13)
+         RETURNING key, last_seq, node IS NOT NULL AND owner = 'assistant' AND superseded < ?13",
     )?;
     let row = statement.query_row(
         params![
@@ -127,8 +130,9 @@ fn touch_conversation(
             millis(later(now, WHATSAPP_WINDOW)),
             millis(quiet),
             span,
+            burst.supersede_max,
         ],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     Ok(row)
 }

@@ -8,9 +8,11 @@ mod open;
 mod rows;
 mod standing;
 mod turns;
+mod unsent;
 mod upkeep;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +21,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
@@ -65,6 +68,7 @@ pub struct Sqlite {
     wake: Wake,
     path: PathBuf,
     metrics: metrics::Store,
+    grounds: Grounds,
     _lock: open::Lock,
 }
 
@@ -101,6 +105,7 @@ impl Sqlite {
             wake: Wake::default(),
             path: path.clone(),
             metrics,
+            grounds: Grounds::default(),
             _lock: lock,
         })
     }
@@ -146,6 +151,30 @@ impl Sqlite {
     }
 }
 
+/// What the turns under way stand on, by the row of their conversation.
+#[derive(Debug, Default)]
+struct Grounds(Mutex<HashMap<i64, CancellationToken>>);
+
+impl Grounds {
+    fn hold(&self, lease: &Lease) {
+        self.all().insert(lease.row, lease.ground.clone());
+    }
+
+    fn shift(&self, row: i64) {
+        if let Some(ground) = self.all().get(&row) {
+            ground.cancel();
+        }
+    }
+
+    fn leave(&self, lease: &Lease) {
+        self.all().remove(&lease.row);
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<i64, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// When a transaction runs, and for whom.
 #[derive(Clone, Copy)]
 struct Here {
@@ -168,7 +197,10 @@ impl Store for Sqlite {
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
         let clock = self.clock.clone();
         let work = move |connection: &Connection| intake::accept(connection, clock.now(), &message);
-        let accepted = self.writer.try_write(work).await?;
+        let (accepted, shifts) = self.writer.try_write(work).await?;
+        if let Some(row) = shifts {
+            self.grounds.shift(row);
+        }
         self.wake.turns.ring();
         Ok(accepted)
     }
@@ -181,8 +213,13 @@ impl Store for Sqlite {
     }
 
     async fn claim(&self, limit: u32) -> Result<Batch<Claimed>, StoreError> {
-        self.write(move |connection, here| turns::claim(connection, here, limit))
-            .await
+        let batch = self
+            .write(move |connection, here| turns::claim(connection, here, limit))
+            .await?;
+        for claimed in &batch.items {
+            self.grounds.hold(&claimed.lease);
+        }
+        Ok(batch)
     }
 
     async fn history(
@@ -195,6 +232,7 @@ impl Store for Sqlite {
     }
 
     async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+        self.grounds.leave(lease);
         let (lease, settlement) = (lease.clone(), settlement.clone());
         let settled = self
             .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
@@ -206,9 +244,19 @@ impl Store for Sqlite {
     }
 
     async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+        self.grounds.leave(lease);
         let lease = lease.clone();
         self.write(move |connection, here| turns::give_back(connection, here, &lease, at))
             .await
+    }
+
+    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.grounds.leave(lease);
+        let lease = lease.clone();
+        self.write(move |connection, here| turns::supersede(connection, here, &lease))
+            .await?;
+        self.wake.turns.ring();
+        Ok(())
     }
 
     async fn claim_deliveries(
@@ -230,9 +278,10 @@ impl Store for Sqlite {
             .await?;
         if let Clearance::Dropped(why) = clearance {
             self.metrics.dropped(why.as_str(), 1);
-            // What stood behind it may go now.
+            // What stood behind it may go now, or its messages wait for another answer.
             self.wake.braze.ring();
             self.wake.desk.ring();
+            self.wake.turns.ring();
         }
         Ok(clearance)
     }
@@ -286,6 +335,9 @@ impl Store for Sqlite {
         let purged = self.write(upkeep::purge).await?;
         let expired = Suppression::Expired.as_str();
         self.metrics.dropped(expired, purged.expired);
+        if purged.rows > 0 {
+            self.wake.turns.ring();
+        }
         Ok(purged.rows)
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use tokio_util::sync::CancellationToken;
 
 use super::super::{Batch, Claimed, Lease, Settled, StoreError};
 use super::Here;
@@ -9,8 +10,8 @@ use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, pass_by, read_conversation,
     read_message, time,
 };
-use super::{deliveries, handoffs, history};
-use crate::domain::{Conversation, Ownership, Settlement};
+use super::{deliveries, handoffs, history, unsent};
+use crate::domain::{Conversation, Failure, Outcome, Ownership, Priority, Settlement};
 
 /// Claims of a conversation that ended in a crash before it is under suspicion: the next may be its last.
 const SUSPECT: u32 = 2;
@@ -54,10 +55,10 @@ pub(super) fn claim(
     let items = held
         .into_iter()
         .map(|(_, row, attempts, conversation)| {
-            pass_by(claimed(connection, conversation, row, attempts))
+            pass_by(claimed(connection, here, conversation, row, attempts))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let items = items.into_iter().flatten().collect();
+    let items = items.into_iter().flatten().flatten().collect();
     // What is due and was left behind waits for a suspect's end, which rings.
     let next_due = connection
         .prepare_cached("SELECT min(due_at) FROM conversation WHERE node IS NULL AND due_at > ?")?
@@ -70,28 +71,45 @@ pub(super) fn claim(
 
 fn claimed(
     connection: &Connection,
-    conversation: Conversation,
+    here: Here,
+    mut conversation: Conversation,
     row: i64,
     attempts: u32,
-) -> Result<Claimed, StoreError> {
+) -> Result<Option<Claimed>, StoreError> {
+    // Replies that still wait answer less than what is known now; the messages that they were for are answered anew.
+    if unsent::overtake(connection, here, row)? {
+        conversation.version = connection
+            .prepare_cached("SELECT version FROM conversation WHERE key = ?")?
+            .query_row([row], |row| row.get(0))?;
+    }
     let sql = format!(
         "SELECT {MESSAGE} FROM message INDEXED BY message_waiting
          WHERE conversation = ? AND turn IS NULL ORDER BY seq"
     );
     let waiting = collect(connection.prepare_cached(&sql)?.query([row])?, read_message)?;
+    if waiting.is_empty() {
+        // What it was due for has been dealt with otherwise.
+        connection
+            .prepare_cached(
+                "UPDATE conversation SET node = NULL, due_at = NULL, attempts = attempts - 1 WHERE key = ?",
+            )?
+            .execute([row])?;
+        return Ok(None);
+    }
     let lease = Lease {
         conversation: conversation.id,
         row,
         epoch: conversation.epoch,
         version: conversation.version,
         up_to: waiting.last().map_or(0, |message| message.seq),
+        ground: CancellationToken::new(),
     };
-    Ok(Claimed {
+    Ok(Some(Claimed {
         conversation,
         waiting,
         crashes: attempts.saturating_sub(1),
         lease,
-    })
+    }))
 }
 
 /// Applies a settlement in whole, unless the ground shifted since the claim.
@@ -117,7 +135,7 @@ pub(super) fn settle(
         return Ok(Settled::Stale);
     };
     if (epoch, version) != (lease.epoch, lease.version) {
-        give_back(connection, here, lease, here.now)?;
+        supersede(connection, here, lease)?;
         return Ok(Settled::Stale);
     }
     let version = version + 1;
@@ -131,13 +149,18 @@ pub(super) fn settle(
         &settlement.said,
     )?;
     let epoch = change_ownership(connection, here.now, lease, &settlement.ownership)?;
+    // Messages that crash the gateway are not tried again for the sake of a newer one, so nothing supersedes the apology.
+    let epoch = match settlement.outcome {
+        Outcome::Failed(Failure::Poison) => i64::MAX,
+        _ => epoch,
+    };
     for delivery in &settlement.deliveries {
         deliveries::insert(connection, here.now, lease.row, (version, epoch), delivery)?;
     }
     connection
         .prepare_cached(
             "UPDATE conversation SET node = NULL, attempts = 0, version = ?, last_seq = ?,
-                 language = coalesce(?, language),
+                 language = coalesce(?, language), superseded = superseded * ?,
                  due_at = CASE WHEN waiting_since IS NULL THEN NULL ELSE due_at END
              WHERE key = ?",
         )?
@@ -145,6 +168,7 @@ pub(super) fn settle(
             version,
             last_seq + history::count(&settlement.said),
             settlement.language.map(|language| language.to_string()),
+            awaits_leave(settlement),
             lease.row,
         ])?;
     Ok(Settled::Applied { version })
@@ -165,6 +189,32 @@ pub(super) fn give_back(
         )?
         .execute(params![millis(at), lease.row, here.node.0])?;
     Ok(())
+}
+
+/// Puts a claimed conversation back without counting the claim, due as its newest message says.
+pub(super) fn supersede(
+    connection: &Connection,
+    here: Here,
+    lease: &Lease,
+) -> Result<(), StoreError> {
+    // Only a message that came since the claim is one that the turn was superseded by.
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET node = NULL, attempts = attempts - 1,
+                 superseded = superseded + (waiting_since IS NOT NULL),
+                 waiting_since = coalesce(waiting_since, ?1)
+             WHERE key = ?2 AND node = ?3",
+        )?
+        .execute(params![millis(here.now), lease.row, here.node.0])?;
+    Ok(())
+}
+
+/// Tells whether the assistant's answer has still to leave: until it has, the customer has none.
+fn awaits_leave(settlement: &Settlement) -> bool {
+    settlement
+        .deliveries
+        .iter()
+        .any(|delivery| delivery.priority == Priority::Assistant)
 }
 
 fn record_outcome(

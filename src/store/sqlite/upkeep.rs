@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 
 use super::super::{Counts, StoreError};
 use super::Here;
-use super::deliveries;
 use super::rows::{collect, millis};
+use super::{deliveries, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -92,7 +92,7 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
             "DELETE FROM quarantine WHERE key IN (SELECT key FROM quarantine WHERE at <= ? LIMIT ?)",
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
-    let expired = deliveries::expire(connection, here, PURGE_ROWS)?;
+    let expired = unsent::expire(connection, here, PURGE_ROWS)?;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
     Ok(Purged {
         rows: count(seen + over + unread + expired),

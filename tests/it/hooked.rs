@@ -1,0 +1,233 @@
+//! A store that fails or panics when a test says so, and what the gateway makes of it.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use frontdesk::domain::{
+    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
+    OnUnknown, Settlement,
+};
+use frontdesk::metrics::Standing;
+use frontdesk::store::{
+    Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
+    Quarantined, Settled, Sqlite, Store, StoreError, Wake,
+};
+use jiff::Timestamp;
+use rstest::rstest;
+
+use crate::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a call does instead of what it should.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// It says that the database failed, and does nothing.
+    Fails,
+    /// It does what it should, and says that it failed.
+    Forgets,
+    /// It panics.
+    Panics,
+}
+
+/// A store around another.
+#[derive(Debug)]
+pub(crate) struct Hooked {
+    inner: Sqlite,
+    faults: Mutex<Vec<(&'static str, Fault)>>,
+}
+
+impl Hooked {
+    pub(crate) fn around(inner: Sqlite) -> Self {
+        Self {
+            inner,
+            faults: Mutex::default(),
+        }
+    }
+
+    /// Makes the next call of a method do something else, once.
+    pub(crate) fn next(&self, method: &'static str, fault: Fault) {
+        self.faults.lock().unwrap().push((method, fault));
+    }
+
+    /// Tells whether every fault has happened.
+    pub(crate) fn is_over(&self) -> bool {
+        self.faults.lock().unwrap().is_empty()
+    }
+
+    fn take(&self, method: &str) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let at = faults.iter().position(|(name, _)| *name == method)?;
+        Some(faults.remove(at).1)
+    }
+}
+
+macro_rules! hook {
+    ($self:ident.$method:ident($($argument:expr),*)) => {{
+        let failed = || StoreError::Database("it was told to fail".to_owned());
+        match $self.take(stringify!($method)) {
+            None => $self.inner.$method($($argument),*).await,
+            Some(Fault::Fails) => Err(failed()),
+            Some(Fault::Forgets) => $self.inner.$method($($argument),*).await.and(Err(failed())),
+            Some(Fault::Panics) => panic!("it was told to panic"),
+        }
+    }};
+}
+
+#[async_trait]
+impl Store for Hooked {
+    fn wake(&self) -> &Wake {
+        self.inner.wake()
+    }
+
+    async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
+        hook!(self.accept(message))
+    }
+
+    async fn quarantine(&self, body: Quarantined) -> Result<(), StoreError> {
+        hook!(self.quarantine(body))
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Batch<Claimed>, StoreError> {
+        hook!(self.claim(limit))
+    }
+
+    async fn history(&self, id: ConversationId, limit: u32) -> Result<History, StoreError> {
+        hook!(self.history(id, limit))
+    }
+
+    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+        hook!(self.settle(lease, settlement))
+    }
+
+    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+        hook!(self.give_back(lease, at))
+    }
+
+    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
+        hook!(self.supersede(lease))
+    }
+
+    async fn claim_deliveries(
+        &self,
+        lane: Lane,
+        assistants: &[String],
+        limit: u32,
+    ) -> Result<Batch<Delivery>, StoreError> {
+        hook!(self.claim_deliveries(lane, assistants, limit))
+    }
+
+    async fn clear(&self, delivery: DeliveryId) -> Result<Clearance, StoreError> {
+        hook!(self.clear(delivery))
+    }
+
+    async fn attempted(&self, id: DeliveryId, attempted: Attempted) -> Result<(), StoreError> {
+        hook!(self.attempted(id, attempted))
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        hook!(self.conversation(id))
+    }
+
+    async fn fate(&self, message: MessageId) -> Result<Option<Fate>, StoreError> {
+        hook!(self.fate(message))
+    }
+
+    async fn end_handoff(&self, end: HandoffEnd) -> Result<Ended, StoreError> {
+        hook!(self.end_handoff(end))
+    }
+
+    async fn overdue_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        hook!(self.overdue_handoffs(limit))
+    }
+
+    async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError> {
+        hook!(self.recover(policy))
+    }
+
+    async fn purge(&self) -> Result<u64, StoreError> {
+        hook!(self.purge())
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.inner.counts().await
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        hook!(self.standing())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        hook!(self.probe())
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_panics_is_given_up_with_a_word_and_nothing_else_notices() {
+    const WISH: &str = "I want to talk to a person";
+    let (world, store) = World::hooked().await;
+    world.tells("bob", "hello").await;
+    // A handoff reads the history for its transcript.
+    store.next("history", Fault::Panics);
+    world.tells("ana", WISH).await;
+    assert!(store.is_over());
+    let fallback = world.heard("ana").pop().unwrap();
+    assert!(fallback.contains("something went wrong"), "{fallback}");
+
+    world.tells("ana", "I still want to talk to a person").await;
+    world.tells("bob", "still there?").await;
+    assert_eq!(world.outcomes("ana"), ["failed(poison)", "handed_off"]);
+    assert_eq!(world.outcomes("bob"), ["replied", "replied"]);
+    world.end().await;
+}
+
+/// Each call of the store that a message's way makes: a failure of it costs time, and nothing else.
+#[rstest]
+#[tokio::test]
+async fn a_store_that_fails_once_loses_nothing_and_doubles_nothing(
+    #[values(
+        "claim",
+        "settle",
+        "claim_deliveries",
+        "clear",
+        "attempted",
+        "overdue_handoffs",
+        "purge"
+    )]
+    method: &'static str,
+    #[values(Fault::Fails, Fault::Forgets)] fault: Fault,
+) {
+    let (world, store) = World::hooked().await;
+    store.next(method, fault);
+    world.says("ana", "hello").await;
+    for _ in 0..15 {
+        world.clock.advance(SECOND);
+        world.breathe().await;
+    }
+    assert!(store.is_over(), "{method} was never called");
+    drop(store);
+    // What was claimed without our knowing stays so until the process ends: it is taken up at the start.
+    let world = world.restart().await;
+    world.within(Duration::from_mins(2)).await;
+    assert_eq!(world.outcomes("ana"), ["replied"], "{method} {fault:?}");
+    assert_eq!(world.heard("ana").len(), 1, "{method} {fault:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_stored_is_asked_for_again_and_kept_once() {
+    let (world, store) = World::hooked().await;
+    for (fault, then) in [(Fault::Fails, 202), (Fault::Forgets, 200)] {
+        store.next("accept", fault);
+        let phone = world.phone("support");
+        let text = format!("hello {fault:?}");
+        let refused = phone.says("ana", "+15550100", &text).await.unwrap();
+        assert_eq!(refused.status, 503);
+        let taken = phone.says("ana", "+15550100", &text).await.unwrap();
+        assert_eq!(taken.status, then, "{fault:?}");
+        world.pass(SECOND).await;
+    }
+    assert_eq!(world.outcomes("ana"), ["replied", "replied"]);
+    world.end().await;
+}
