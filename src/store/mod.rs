@@ -103,6 +103,8 @@ pub struct Claimed {
     pub waiting: Vec<Message>,
     /// How many claims of these messages ended in a crash before.
     pub crashes: u32,
+    /// How many replies that still waited to leave were taken back for these messages.
+    pub overtaken: u64,
     /// The proof that it is held.
     pub lease: Lease,
 }

@@ -77,7 +77,8 @@ fn claimed(
     attempts: u32,
 ) -> Result<Option<Claimed>, StoreError> {
     // Replies that still wait answer less than what is known now; the messages that they were for are answered anew.
-    if unsent::overtake(connection, here, row)? {
+    let overtaken = unsent::overtake(connection, here, row)?;
+    if overtaken > 0 {
         conversation.version = connection
             .prepare_cached("SELECT version FROM conversation WHERE key = ?")?
             .query_row([row], |row| row.get(0))?;
@@ -108,6 +109,7 @@ fn claimed(
         conversation,
         waiting,
         crashes: attempts.saturating_sub(1),
+        overtaken,
         lease,
     }))
 }
