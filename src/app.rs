@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
@@ -24,6 +25,7 @@ use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
+use crate::watchdog::Watchdog;
 use crate::workers::{self, Route, Shared};
 
 /// What is left of the time to stop when turns are cut short: enough to write down where they stood.
@@ -103,6 +105,7 @@ struct Inside<'a> {
     metrics: &'a Arc<Metrics>,
     clock: &'a Clock,
     shutdown: &'a Shutdown,
+    watchdog: &'a Arc<Watchdog>,
 }
 
 impl App {
@@ -137,6 +140,7 @@ impl App {
         let (back_office, operator_address) =
             listen("operator.listen", config.operator.listen).await?;
 
+        let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
@@ -144,7 +148,11 @@ impl App {
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
+            watchdog: Arc::clone(&watchdog),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
+            sends_end: sends_end(config),
+            stop_began: Arc::default(),
+            turns_over: CancellationToken::new(),
         };
         let routes = outside.routes(config);
         workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
@@ -156,6 +164,7 @@ impl App {
             metrics: &metrics,
             clock: &clock,
             shutdown: &shutdown,
+            watchdog: &watchdog,
         };
         let doors = Arc::new(doors(config, &prompts, &outside, inside));
         let stop = shutdown.clone();
@@ -333,6 +342,7 @@ impl Outside {
                 property: assistant.message_property.clone(),
             };
             Route::Workspace {
+                name: name.clone(),
                 workspace: Arc::clone(workspace),
                 campaigns: Arc::new(
                     speakers
@@ -345,12 +355,22 @@ impl Outside {
             let users = config.assistants.iter();
             let users = users.filter(|(_, assistant)| assistant.desk.as_ref() == Some(name));
             Route::Desk {
+                name: name.clone(),
                 desk: Arc::clone(desk),
                 assistants: users.map(|(name, _)| name.clone()).collect(),
             }
         });
         workspaces.chain(desks).collect()
     }
+}
+
+/// Tells how long into the stop a request may begin so that even the slowest is answered before its end: what is cut
+/// short would be in doubt.
+fn sends_end(config: &Config) -> Duration {
+    let workspaces = config.workspaces.values().map(|one| one.timeout);
+    let desks = config.desks.values().map(|one| one.timeout);
+    let slowest = workspaces.chain(desks).max().unwrap_or_default();
+    config.server.drain.saturating_sub(slowest + LAST_WRITES)
 }
 
 fn assistants(
@@ -415,6 +435,7 @@ fn doors(
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
         clock: inside.clock.clone(),
+        watchdog: Arc::clone(inside.watchdog),
         shutdown: inside.shutdown.clone(),
         store: Arc::clone(inside.store),
         metrics: Arc::clone(inside.metrics),

@@ -14,9 +14,14 @@ const STORE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Answers as long as the process turns. It asks nobody: restarting it cures no other's illness.
 pub(super) async fn alive(State(doors): Shared) -> impl IntoResponse {
-    match doors.shutdown.has_crashed() {
-        false => (StatusCode::OK, "ok\n"),
-        true => (StatusCode::INTERNAL_SERVER_ERROR, "a worker died\n"),
+    let broken = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why);
+    match (doors.shutdown.has_crashed(), doors.watchdog.missed()) {
+        (true, _) => broken("a worker died\n".to_owned()),
+        // At the stop the loops end one after the other.
+        (false, Some(name)) if !doors.shutdown.is_stopping() => {
+            broken(format!("the worker `{name}` stands still\n"))
+        }
+        (false, _) => (StatusCode::OK, "ok\n".to_owned()),
     }
 }
 

@@ -33,6 +33,7 @@ use crate::prompts::Prompts;
 use crate::redact::Secret;
 use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
+use crate::watchdog::Watchdog;
 
 pub use error::HttpError;
 pub use operator::OperatorConfig;
@@ -177,6 +178,8 @@ pub struct Doors {
     pub body_bytes: usize,
     /// The time.
     pub clock: Clock,
+    /// Whether the workers' loops turn.
+    pub watchdog: Arc<Watchdog>,
     /// Whether the stop has begun.
     pub shutdown: Shutdown,
     /// Where messages are kept.

@@ -14,13 +14,15 @@ use crate::metrics::{Attempt, Part};
 /// Requests to a desk under way at once; a help desk's own limits are far lower than Braze's.
 const DESK_CONCURRENCY: usize = 4;
 
-/// Runs until the stop: what is being sent then is finished, what waits goes back.
+/// Runs until the stop, and on until the last turn's words have left or no request may begin any more. What is being sent
+/// then is finished, what waits goes back.
 pub(super) async fn run(shared: Shared, route: Route) {
     let slots = Arc::new(Semaphore::new(route.concurrency()));
-    let (lane, assistants) = (route.lane(), route.assistants());
+    let (name, lane, assistants) = (route.name(), route.lane(), route.assistants());
     let mut bell = shared.store.wake().lane(lane).listen();
-    while let Some(limit) = shared.room(&slots).await {
+    while let Some(limit) = shared.room(&name, &slots, shared.closing()).await {
         bell.enrol();
+        let is_last_look = shared.turns_over.is_cancelled();
         let batch = match shared
             .store
             .claim_deliveries(lane, &assistants, limit)
@@ -44,7 +46,14 @@ pub(super) async fn run(shared: Shared, route: Route) {
                 drop(slot);
             }));
         }
-        if all_taken && !shared.rest(&mut bell, batch.next_due).await {
+        if !all_taken {
+            continue;
+        }
+        if is_last_look
+            || !shared
+                .rest(&mut bell, batch.next_due, shared.closing())
+                .await
+        {
             return;
         }
     }
@@ -112,6 +121,14 @@ async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
 }
 
 impl Route {
+    /// Gives the name by which the loop is missed.
+    fn name(&self) -> String {
+        match self {
+            Self::Workspace { name, .. } => format!("workspace {name}"),
+            Self::Desk { name, .. } => format!("desk {name}"),
+        }
+    }
+
     fn lane(&self) -> Lane {
         match self {
             Self::Workspace { .. } => Lane::Braze,
@@ -136,14 +153,14 @@ impl Route {
     }
 
     /// Waits until one more request may leave, or until it is too late for it: what is too old needs no place at the gate
-    /// to hear so. `false` when the stop begins first.
+    /// to hear so. `false` when it is time to end.
     async fn opens(&self, shared: &Shared, too_late: Timestamp) -> bool {
         let Self::Workspace { workspace, .. } = self else {
             return true;
         };
         tokio::select! {
             biased;
-            () = shared.shutdown.stopping() => false,
+            () = shared.closing() => false,
             () = shared.clock.sleep_until(too_late) => true,
             () = workspace.gate().pass() => true,
         }
@@ -162,6 +179,7 @@ impl Route {
                 Self::Workspace {
                     workspace,
                     campaigns,
+                    ..
                 },
                 Payload::Reply { text },
             ) => match campaigns.get(&delivery.conversation.assistant) {

@@ -9,11 +9,13 @@ mod upkeep;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::braze::{Campaign, Workspace};
 use crate::clock::{Clock, later};
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use crate::store::{Listener, Store, StoreError};
 use crate::turn::Assistant;
+use crate::watchdog::Watchdog;
 
 pub use turns::TurnsConfig;
 
@@ -48,8 +51,16 @@ pub struct Shared {
     pub clock: Clock,
     /// When to stop, and who waits for the workers.
     pub shutdown: Shutdown,
+    /// Hears that the loops of the workers turn.
+    pub watchdog: Arc<Watchdog>,
     /// How long turns may go on once the stop has begun; then they go back to the store.
     pub turns_end: Duration,
+    /// How long requests may still begin once the stop has begun, so that each can end before it does.
+    pub sends_end: Duration,
+    /// When the stop began.
+    pub stop_began: Arc<OnceLock<Timestamp>>,
+    /// Cancelled when the stop has begun and no turn is under way any more.
+    pub turns_over: CancellationToken,
 }
 
 /// One way out: a workspace with the assistants that speak through it, or a desk with those that hand over to it.
@@ -57,6 +68,8 @@ pub struct Shared {
 pub enum Route {
     /// To customers.
     Workspace {
+        /// Its name in the configuration.
+        name: String,
         /// The client.
         workspace: Arc<Workspace>,
         /// The campaign of each assistant.
@@ -64,6 +77,8 @@ pub enum Route {
     },
     /// To people.
     Desk {
+        /// Its name in the configuration.
+        name: String,
         /// The client.
         desk: Arc<Desk>,
         /// The names of the assistants.
@@ -92,16 +107,33 @@ pub async fn start(
 }
 
 impl Shared {
-    /// Waits for a free slot. `None` when the stop has begun.
-    async fn room(&self, slots: &Arc<Semaphore>) -> Option<u32> {
-        tokio::select! {
-            biased;
-            () = self.shutdown.stopping() => None,
-            slot = slots.acquire() => {
-                drop(slot);
-                u32::try_from(slots.available_permits()).ok()
+    /// Waits for a free slot, and beats meanwhile. `None` when it is time to end.
+    async fn room(
+        &self,
+        name: &str,
+        slots: &Semaphore,
+        end: impl Future<Output = ()>,
+    ) -> Option<u32> {
+        let mut end = pin!(end);
+        loop {
+            self.watchdog.beat(name);
+            tokio::select! {
+                biased;
+                () = &mut end => return None,
+                slot = slots.acquire() => {
+                    drop(slot);
+                    return u32::try_from(slots.available_permits()).ok();
+                }
+                () = self.clock.sleep(POLL) => {}
             }
         }
+    }
+
+    /// Waits until no request may begin any more.
+    async fn closing(&self) {
+        self.shutdown.stopping().await;
+        let began = *self.stop_began.get_or_init(|| self.clock.now());
+        self.clock.sleep_until(later(began, self.sends_end)).await;
     }
 
     /// Waits until the stop has begun and the time for turns is over.
@@ -110,13 +142,18 @@ impl Shared {
         self.clock.sleep(self.turns_end).await;
     }
 
-    /// Sleeps until there may be work again. `false` when the stop has begun.
-    async fn rest(&self, bell: &mut Listener, next_due: Option<Timestamp>) -> bool {
+    /// Sleeps until there may be work again. `false` when it is time to end.
+    async fn rest(
+        &self,
+        bell: &mut Listener,
+        next_due: Option<Timestamp>,
+        end: impl Future<Output = ()>,
+    ) -> bool {
         let look = later(self.clock.now(), POLL);
         let until = next_due.map_or(look, |due| due.min(look));
         tokio::select! {
             biased;
-            () = self.shutdown.stopping() => false,
+            () = end => false,
             () = bell.heard() => true,
             () = self.clock.sleep_until(until) => true,
         }

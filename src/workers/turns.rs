@@ -43,11 +43,26 @@ impl TurnsConfig {
     }
 }
 
+/// The name by which the loop is missed.
+const NAME: &str = "turns";
+
 /// Runs until the stop: what is under way then is finished, nothing new is claimed.
 pub(super) async fn run(shared: Shared, config: TurnsConfig) {
     let slots = Arc::new(Semaphore::new(config.in_flight));
+    claim(&shared, &slots).await;
+    // Every slot is free again when the last turn has ended.
+    let all = u32::try_from(config.in_flight).unwrap_or(u32::MAX);
+    drop(slots.acquire_many(all).await);
+    shared.turns_over.cancel();
+    // The couriers look a last time.
+    shared.store.wake().braze.ring();
+    shared.store.wake().desk.ring();
+}
+
+async fn claim(shared: &Shared, slots: &Arc<Semaphore>) {
     let mut bell = shared.store.wake().turns.listen();
-    while let Some(room) = shared.room(&slots).await {
+    let stopping = || shared.shutdown.stopping();
+    while let Some(room) = shared.room(NAME, slots, stopping()).await {
         bell.enrol();
         let limit = room.min(CLAIM_AT_ONCE);
         let batch = match shared.store.claim(limit).await {
@@ -64,7 +79,7 @@ pub(super) async fn run(shared: Shared, config: TurnsConfig) {
         };
         let all_taken = batch.items.len() < usize::try_from(limit).unwrap_or(usize::MAX);
         for claimed in batch.items {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
                 return;
             };
             let shared = shared.clone();
@@ -73,7 +88,7 @@ pub(super) async fn run(shared: Shared, config: TurnsConfig) {
                 drop(slot);
             }));
         }
-        if all_taken && !shared.rest(&mut bell, batch.next_due).await {
+        if all_taken && !shared.rest(&mut bell, batch.next_due, stopping()).await {
             return;
         }
     }

@@ -16,6 +16,7 @@ const HANDOFFS_AT_ONCE: u32 = 100;
 /// Runs until the stop.
 pub(super) async fn run(shared: Shared) {
     loop {
+        shared.watchdog.beat("upkeep");
         if let Err(error) = round(&shared).await {
             tracing::error!(%error, "upkeep failed; trying again");
             shared.clock.sleep(STORE_REST).await;

@@ -16,7 +16,7 @@ use frontdesk::store::{
 use jiff::Timestamp;
 use rstest::rstest;
 
-use crate::world::World;
+use crate::world::{World, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Forgets,
     /// It panics.
     Panics,
+    /// It never answers.
+    Hangs,
 }
 
 /// A store around another.
@@ -71,6 +73,7 @@ macro_rules! hook {
             Some(Fault::Fails) => Err(failed()),
             Some(Fault::Forgets) => $self.inner.$method($($argument),*).await.and(Err(failed())),
             Some(Fault::Panics) => panic!("it was told to panic"),
+            Some(Fault::Hangs) => std::future::pending().await,
         }
     }};
 }
@@ -230,4 +233,34 @@ async fn a_message_that_cannot_be_stored_is_asked_for_again_and_kept_once() {
     }
     assert_eq!(world.outcomes("ana"), ["replied", "replied"]);
     world.end().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_worker_that_stands_still_is_no_longer_alive(
+    #[values("claim", "claim_deliveries", "purge")] method: &'static str,
+) {
+    let (world, store) = World::hooked().await;
+    store.next(method, Fault::Hangs);
+    let alive = async || {
+        let answer = reqwest::get(format!("{}/healthz", world.url()))
+            .await
+            .unwrap();
+        answer.status()
+    };
+    // Every worker comes by, and the faulty call is met.
+    world.clock.advance(Duration::from_secs(10));
+    world.breathe().await;
+    assert!(store.is_over());
+    assert_eq!(alive().await, 200);
+    for _ in 0..5 {
+        world.clock.advance(Duration::from_secs(10));
+        world.breathe().await;
+    }
+    assert_eq!(alive().await, 500, "{method}");
+    let stopping = world.app.stop();
+    tokio::pin!(stopping);
+    assert!(futures_util::poll!(&mut stopping).is_pending());
+    world.clock.advance(Duration::from_secs(25));
+    soon(stopping).await;
 }

@@ -21,6 +21,7 @@ mod naughty;
 mod path;
 mod prompts;
 mod silence;
+mod stop;
 mod store;
 mod supersede;
 mod world;
