@@ -1,5 +1,7 @@
 //! The composition root: a configuration in, a running gateway out. It alone knows every part.
 
+mod counters;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -12,14 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
-use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
 use crate::handoff::{Desk, DeskError};
 use crate::http::operator::{self, Office};
 use crate::http::{self, Door, Doors};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
-use crate::metrics::{Closed, Metrics, Names};
-use crate::model::{FaultKind, Target, TargetError};
+use crate::metrics::Metrics;
+use crate::model::{Target, TargetError};
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
@@ -98,20 +99,10 @@ struct Outside {
     workspaces: BTreeMap<String, Arc<Workspace>>,
 }
 
-/// What the doors share with everything else.
-#[derive(Clone, Copy)]
-struct Inside<'a> {
-    store: &'a Arc<dyn Store>,
-    metrics: &'a Arc<Metrics>,
-    clock: &'a Clock,
-    shutdown: &'a Shutdown,
-    watchdog: &'a Arc<Watchdog>,
-}
-
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let metrics = Arc::new(metrics(config, &clock));
+        let metrics = Arc::new(counters::of(config, &clock));
         let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
         Self::start_with(Arc::new(store), metrics, config, clock).await
     }
@@ -122,7 +113,7 @@ impl App {
         config: &Config,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let metrics = Arc::new(metrics(config, &clock));
+        let metrics = Arc::new(counters::of(config, &clock));
         Self::start_with(store, metrics, config, clock).await
     }
 
@@ -133,7 +124,7 @@ impl App {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
-        let prompts = measured(prompts, &metrics);
+        let prompts = counters::measured(prompts, &metrics);
         let outside = Outside::connect(config, &clock, &metrics)?;
         let shutdown = Shutdown::new();
         let (listener, address) = listen("server.listen", config.server.listen).await?;
@@ -154,19 +145,12 @@ impl App {
             stop_began: Arc::default(),
             turns_over: CancellationToken::new(),
         };
+        let doors = Arc::new(doors(config, &prompts, &outside, &shared));
         let routes = outside.routes(config);
         workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let inside = Inside {
-            store: &store,
-            metrics: &metrics,
-            clock: &clock,
-            shutdown: &shutdown,
-            watchdog: &watchdog,
-        };
-        let doors = Arc::new(doors(config, &prompts, &outside, inside));
         let stop = shutdown.clone();
         shutdown.spawn(http::serve(listener, Arc::clone(&doors), async move {
             stop.stopping().await;
@@ -262,36 +246,6 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
     } else {
         Err(problems)
     }
-}
-
-/// Makes the counters for everything that the configuration names.
-fn metrics(config: &Config, clock: &Clock) -> Metrics {
-    let closed = Closed {
-        outcomes: Outcome::ALL.map(Outcome::as_str).to_vec(),
-        suppressions: Suppression::ALL.map(Suppression::as_str).to_vec(),
-        reasons: HandoffReason::ALL.map(HandoffReason::as_str).to_vec(),
-        ends: EndReason::ALL.map(EndReason::as_str).to_vec(),
-        faults: FaultKind::ALL.map(FaultKind::as_str).to_vec(),
-    };
-    let names = Names {
-        assistants: &names(&config.assistants),
-        models: &names(&config.models),
-        workspaces: &names(&config.workspaces),
-        desks: &names(&config.desks),
-    };
-    Metrics::new(names, &closed, clock.now())
-}
-
-fn names<T>(named: &BTreeMap<String, T>) -> Vec<&str> {
-    named.keys().map(String::as_str).collect()
-}
-
-fn measured(prompts: Vec<(String, Prompts)>, metrics: &Metrics) -> Vec<(String, Prompts)> {
-    let prompts = prompts.into_iter().map(|(name, prompts)| {
-        let prompts = prompts.measured(metrics.assistant(&name).clone());
-        (name, prompts)
-    });
-    prompts.collect()
 }
 
 impl Outside {
@@ -413,7 +367,7 @@ fn doors(
     config: &Config,
     prompts: &[(String, Prompts)],
     outside: &Outside,
-    inside: Inside<'_>,
+    shared: &Shared,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -434,10 +388,10 @@ fn doors(
         burst: config.burst.into(),
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
-        clock: inside.clock.clone(),
-        watchdog: Arc::clone(inside.watchdog),
-        shutdown: inside.shutdown.clone(),
-        store: Arc::clone(inside.store),
-        metrics: Arc::clone(inside.metrics),
+        clock: shared.clock.clone(),
+        watchdog: Arc::clone(&shared.watchdog),
+        shutdown: shared.shutdown.clone(),
+        store: Arc::clone(&shared.store),
+        metrics: Arc::clone(&shared.metrics),
     }
 }

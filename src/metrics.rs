@@ -126,7 +126,7 @@ impl Metrics {
         &self.store
     }
 
-    /// Writes everything down as OpenMetrics text. Without what stands in the store its series are missing, so that an
+    /// Writes everything down as `OpenMetrics` text. Without what stands in the store its series are missing, so that an
     /// alert on their absence fires; `prompts` are the assistants with the version of the folder in force.
     pub fn render(
         &self,
@@ -147,6 +147,6 @@ impl Metrics {
 }
 
 fn each<T>(names: &[&str], make: impl Fn(&str) -> T) -> BTreeMap<String, T> {
-    let named = names.iter().map(|name| ((*name).to_owned(), make(name)));
-    named.collect()
+    let pairs = names.iter().map(|name| ((*name).to_owned(), make(name)));
+    pairs.collect()
 }

@@ -106,6 +106,23 @@ impl Default for Timing {
     }
 }
 
+/// Takes how large something was.
+#[derive(Clone, Debug)]
+pub(super) struct Sizes(Histogram);
+
+impl Sizes {
+    pub(super) fn was(&self, size: usize) {
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        self.0.observe(f64::from(size));
+    }
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self(Bounds(WRITES).new_metric())
+    }
+}
+
 /// Where measures are written down, each with its help.
 #[derive(Debug)]
 pub(super) struct Book(pub(super) Registry);
@@ -153,9 +170,9 @@ impl Book {
     }
 
     /// Takes sizes, in what the name says.
-    pub(super) fn sizes(&mut self, name: &str, help: &str, bounds: &'static [f64]) -> Histogram {
+    pub(super) fn sizes(&mut self, name: &str, help: &str, bounds: &'static [f64]) -> Sizes {
         let histogram = Bounds(bounds).new_metric();
         self.0.register(name, help, histogram.clone());
-        histogram
+        Sizes(histogram)
     }
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::histogram::Histogram;
 
 use super::Closed;
-use super::parts::{Book, OUTSIDE, OWN, Tally, Timing, WRITES};
+use super::parts::{Book, OUTSIDE, OWN, Sizes, Tally, Timing, WRITES};
 
 /// The doors that somebody without the right secret can stand before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +122,7 @@ impl Attempt {
 }
 
 /// Counts what the gateway does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Work {
     auth_failures: Tally,
     panics: Tally,
@@ -256,28 +255,12 @@ impl Work {
     }
 }
 
-impl Default for Work {
-    fn default() -> Self {
-        Self {
-            auth_failures: Tally::default(),
-            panics: Tally::default(),
-            turns: Tally::default(),
-            stages: [(); 5].map(|()| Timing::default()),
-            turn_overhead: Timing::default(),
-            delivery_overhead: Timing::default(),
-            attempts: [("braze", Tally::default()), ("desk", Tally::default())],
-            possible_duplicates: Counter::default(),
-            recovered: Counter::default(),
-            handoffs_ended: Tally::default(),
-        }
-    }
-}
-
-/// Counts what the store does. Cloning gives another handle on the same counters.
-#[derive(Clone, Debug)]
+/// Counts what the store does. Cloning gives another handle on the same counters; the default one
+/// counts for nobody.
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     commits: Timing,
-    writes: Histogram,
+    writes: Sizes,
     failures: Counter,
     dropped: Tally,
 }
@@ -307,8 +290,7 @@ impl Store {
     /// Counts a transaction of so many writes.
     pub fn committed(&self, took: Duration, writes: usize, failed: bool) {
         self.commits.took(took);
-        self.writes
-            .observe(f64::from(u32::try_from(writes).unwrap_or(u32::MAX)));
+        self.writes.was(writes);
         if failed {
             self.failures.inc();
         }
@@ -317,14 +299,5 @@ impl Store {
     /// Counts deliveries that were held back.
     pub fn dropped(&self, why: &'static str, deliveries: u64) {
         self.dropped.add(why, deliveries);
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            dropped: Tally::default(),
-            ..Self::register(&mut Book::new(), &Closed::default())
-        }
     }
 }
