@@ -140,8 +140,16 @@ async fn what_arrives_is_counted_by_how_it_ended() {
         let answer = request.bearer_auth(INBOUND_SECRET).body(body).send().await;
         assert_eq!(answer.unwrap().status().as_u16(), status);
     }
+    let office = format!(
+        "http://{}/operator/v1/openapi.json",
+        world.app.operator_address()
+    );
+    let client = reqwest::Client::builder().build().unwrap();
+    let refused = client.get(office).bearer_auth("canary words").send().await;
+    assert_eq!(refused.unwrap().status().as_u16(), 401);
     let scrape = Scrape::of(&world).await;
     scrape.shows(&[
+        (r#"auth_failures_total{door="operator"}"#, 1.0),
         (
             r#"inbound_total{assistant="support",result="accepted"}"#,
             1.0,
@@ -462,6 +470,28 @@ async fn panics_are_counted_and_a_store_that_fails_leaves_its_measures_out() {
     assert_eq!(refused.unwrap().status, 503);
     let unavailable = r#"inbound_total{assistant="support",result="unavailable"}"#;
     Scrape::of(&world).await.shows(&[(unavailable, 1.0)]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_scrape_asks_the_store_at_a_time_and_waits_for_it_no_longer_than_agreed() {
+    let (world, store) = World::hooked().await;
+    store.next("standing", Fault::Hangs);
+    store.next("standing", Fault::Fails);
+    let time_passes = async {
+        world.breathe().await;
+        assert!(!store.is_over(), "two scrapes asked the store at once");
+        // What came second asks when the first has been given up.
+        while !store.is_over() {
+            world.clock.advance(Duration::from_secs(5));
+            world.breathe().await;
+        }
+    };
+    let all = async { tokio::join!(Scrape::of(&world), Scrape::of(&world), time_passes) };
+    let (one, other, ()) = soon(all).await;
+    one.shows(&[("store_readable", 0.0)]);
+    other.shows(&[("store_readable", 0.0)]);
+    Scrape::of(&world).await.shows(&[("store_readable", 1.0)]);
     world.end().await;
 }
 
