@@ -717,6 +717,13 @@ fn the_dashboard_can_be_imported() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&read("docs/grafana-dashboard.json")).unwrap();
     assert_eq!(dashboard["templating"]["list"][0]["type"], "datasource");
+    let uids = |end: &str| {
+        read("docs/grafana-dashboard.json")
+            .matches(&format!("\"uid\": \"{end}"))
+            .count()
+    };
+    // One is the dashboard's own.
+    assert_eq!(uids(""), uids("${datasource}\"") + 1);
     let panels = dashboard["panels"].as_array().unwrap();
     let rows: Vec<_> = panels
         .iter()
