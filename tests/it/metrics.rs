@@ -427,6 +427,47 @@ async fn the_time_of_the_model_is_no_part_of_our_own() {
 }
 
 #[tokio::test]
+async fn a_reply_that_a_newer_message_overtakes_is_counted_as_dropped() {
+    let world = World::start().await;
+    world.braze.misbehave(Plan::rate_limited(30).times(1));
+    world.says("u1", "hello").await;
+    world.clock.advance(SECOND);
+    let retry = r#"delivery_attempts_total{lane="braze",result="retry"}"#;
+    until(&world, retry, 1.0).await;
+    world.says("u1", "and another thing").await;
+    world.clock.advance(SECOND);
+    let scrape = until(&world, r#"turns_total{result="settled"}"#, 2.0).await;
+    scrape.shows(&[
+        (r#"deliveries_dropped_total{reason="superseded"}"#, 1.0),
+        (r#"deliveries{lane="braze",state="ready"}"#, 1.0),
+        // The first message is answered anew, together with the second.
+        (
+            r#"messages_total{assistant="support",outcome="replied"}"#,
+            3.0,
+        ),
+    ]);
+    world.within(Duration::from_mins(1)).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_goes_back_is_counted_as_such() {
+    let (world, store) = World::hooked().await;
+    store.next("history", Fault::Fails);
+    world.says("ana", "I want to talk to a person").await;
+    world.within(Duration::from_mins(1)).await;
+    Scrape::of(&world).await.shows(&[
+        (r#"turns_total{result="given_back"}"#, 1.0),
+        (r#"turns_total{result="settled"}"#, 1.0),
+        (
+            r#"messages_total{assistant="support",outcome="handed_off"}"#,
+            1.0,
+        ),
+    ]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn panics_are_counted_and_a_store_that_fails_leaves_its_measures_out() {
     let (world, store) = World::hooked().await;
     store.next("history", Fault::Panics);
