@@ -162,3 +162,6 @@ pub mod retry;
 pub mod clock;
 pub mod duration;
 pub mod problem;
+
+#[cfg(test)]
+pub mod fuzz;

@@ -104,7 +104,10 @@ fn cut(text: &str, units: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fuzz;
 
     fn check(text: &str, leaves: &str) {
         assert_eq!(prepare(text).as_deref(), Some(leaves));
@@ -146,5 +149,69 @@ mod tests {
         assert!(kept.ends_with('.'), "{kept}");
         let unbroken = prepare(&"字".repeat(5_000)).unwrap();
         assert_eq!(unbroken.encode_utf16().count(), WHATSAPP_TEXT);
+    }
+
+    /// What a model writes that knows Markdown and Liquid, long and short.
+    fn written() -> impl Strategy<Value = String> {
+        let mark = prop::sample::select(vec![
+            "{",
+            "}",
+            "%",
+            "{{",
+            "}}",
+            "{%",
+            "%}",
+            "{%-",
+            "-}}",
+            "**",
+            "__",
+            "*",
+            "_",
+            "[",
+            "](http://a)",
+            "](",
+            ")",
+            "# ",
+            "###### ",
+            "\n",
+            ". ",
+            " ",
+            "\u{200b}",
+            "字",
+            "😀",
+        ]);
+        let piece = prop_oneof![4 => mark.prop_map(str::to_owned), 1 => fuzz::text()];
+        let some = prop::collection::vec(
+            (piece, prop_oneof![9 => Just(1_usize), 1 => 1..3_000_usize]),
+            0..12,
+        );
+        some.prop_map(|pieces| {
+            pieces
+                .into_iter()
+                .map(|(piece, times)| piece.repeat(times))
+                .collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(fuzz::config())]
+
+        #[test]
+        fn nothing_that_leaves_is_liquid_or_too_long_or_empty(text in written()) {
+            let Some(leaves) = prepare(&text) else {
+                return Ok(());
+            };
+            for tag in ["{{", "}}", "{%", "%}"] {
+                prop_assert!(!leaves.contains(tag), "{leaves}");
+            }
+            prop_assert!(leaves.encode_utf16().count() <= WHATSAPP_TEXT);
+            prop_assert!(!leaves.trim().is_empty());
+            prop_assert!(leaves.len() <= 2 * text.len() + 2, "it has grown");
+        }
+
+        #[test]
+        fn a_short_text_without_marks_leaves_as_it_is(text in "[^\\s{}%*_\\[\\]#\\p{C}][^{}%*_\\[\\]#\\p{C}]{0,40}") {
+            prop_assert_eq!(prepare(&text), Some(text.trim().to_owned()));
+        }
     }
 }

@@ -145,7 +145,9 @@ fn reopening(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Timesta
         (Some(until), 429) => {
             Some(until.clamp(later(now, SHUT_AT_LEAST), later(now, SHUT_AT_MOST)))
         }
-        (told, _) => told.map(|until| until.min(later(now, SHUT_AT_MOST))),
+        (told, _) => told
+            .filter(|until| *until > now)
+            .map(|until| until.min(later(now, SHUT_AT_MOST))),
     }
 }
 
@@ -158,6 +160,8 @@ fn from_header(value: i64, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +248,11 @@ mod tests {
             ("x-ratelimit-reset", "2000000060"),
         ]);
         assert_eq!(reopening(201, &left, now), None);
+        let over = headers(&[
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1999999999"),
+        ]);
+        assert_eq!(reopening(201, &over, now), None);
         assert_eq!(reopening(500, &headers(&[]), now), None);
     }
 }

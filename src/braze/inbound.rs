@@ -24,6 +24,8 @@
 
 mod dedupe;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod limits;
 mod media;
 mod reading;

@@ -97,9 +97,9 @@ impl Desk {
         match self.exchange(request).await {
             Ok(Ok(response)) if response.status().is_success() => Attempted::Sent,
             Ok(Ok(response)) => {
-                let asked = http_client::retry_after(response.headers(), now).unwrap_or_default();
+                let asked = http_client::retry_after(response.headers(), now, WAIT_AT_MOST);
                 let error = format!("the desk answered {}", response.status().as_u16());
-                retry(asked.min(WAIT_AT_MOST).max(wait), error)
+                retry(asked.unwrap_or_default().max(wait), error)
             }
             Ok(Err(error)) if error.is_connect() => {
                 retry(wait, "could not connect to the desk".to_owned())

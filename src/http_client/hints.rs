@@ -5,11 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
-/// The longest wait that a server is believed to mean: more is a mistake, or a quota that a person has to look into.
-const WAIT_MAX: Duration = Duration::from_mins(10);
-
-/// Gives the first sensible wait that the headers name. Zero and negative ones, which some servers send, say nothing.
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// Gives the first sensible wait that the headers name, `most` at most. Zero and negative ones, which some servers send,
+/// say nothing.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp, most: Duration) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |name: &str| text(name)?.parse::<f64>().ok();
     let millis = |name: &str| Some(number(name)? / 1_000.0);
@@ -26,14 +24,20 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     .into_iter()
     .flatten()
     .filter(|seconds| *seconds > 0.0)
-    .find_map(|seconds| Duration::try_from_secs_f64(seconds.min(WAIT_MAX.as_secs_f64())).ok())
+    .filter_map(|seconds| Duration::try_from_secs_f64(seconds.min(most.as_secs_f64())).ok())
+    .find(|wait| !wait.is_zero())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::{HeaderName, HeaderValue};
     use rstest::rstest;
 
     use super::*;
+    use crate::fuzz;
+
+    const MOST: Duration = Duration::from_mins(10);
 
     #[rstest]
     #[case(&[("retry-after", "2")], Some(2_000))]
@@ -51,19 +55,70 @@ mod tests {
     #[case(&[("retry-after-ms", "1500"), ("retry-after", "2")], Some(1_500))]
     #[case(&[("x-ms-retry-after-ms", "250")], Some(250))]
     #[case(&[("retry-after-ms", "0"), ("retry-after", "3")], Some(3_000))]
+    #[case(&[("retry-after-ms", "1e-9"), ("retry-after", "4")], Some(4_000))]
     #[case(&[], None)]
     fn hints(#[case] sent: &[(&'static str, &str)], #[case] wait_ms: Option<u64>) {
         let headers = sent
             .iter()
             .map(|(name, value)| {
-                let name = reqwest::header::HeaderName::from_static(name);
+                let name = HeaderName::from_static(name);
                 (name, value.parse().unwrap())
             })
             .collect();
         let now = Timestamp::from_second(10).unwrap();
         assert_eq!(
-            retry_after(&headers, now),
+            retry_after(&headers, now, MOST),
             wait_ms.map(Duration::from_millis)
         );
+    }
+
+    /// Numbers, dates, and what looks like them.
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        let number = prop_oneof![any::<f64>(), -10.0..1e4, 0.0..1e-6].prop_map(|n| n.to_string());
+        let date = (
+            1..40_u8,
+            "[A-Z][a-z]{2}",
+            0..9_999_u16,
+            0..30_u8,
+            "(GMT|\\+[0-9]{4}|UT|-0000)",
+        );
+        let date = date.prop_map(|(day, month, year, hour, zone)| {
+            format!("{day} {month} {year} {hour}:59:60 {zone}")
+        });
+        let known = any::<i32>().prop_map(|second| {
+            let time = Timestamp::from_second(second.into()).unwrap();
+            jiff::fmt::rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).unwrap()
+        });
+        prop_oneof![
+            prop_oneof![
+                number,
+                date,
+                known,
+                fuzz::naughty(),
+                any::<u64>().prop_map(|n| n.to_string())
+            ]
+            .prop_map(String::into_bytes),
+            any::<Vec<u8>>(),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(fuzz::config())]
+
+        #[test]
+        fn a_wait_is_above_zero_and_has_an_end(
+            sent in prop::collection::vec((prop::sample::select(vec!["retry-after-ms", "x-ms-retry-after-ms", "retry-after"]), value()), 0..4),
+            now in prop_oneof![Just(Timestamp::MIN), Just(Timestamp::MAX), any::<i32>().prop_map(|s| Timestamp::from_second(s.into()).unwrap())],
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in sent {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.append(HeaderName::from_static(name), value);
+                }
+            }
+            if let Some(wait) = retry_after(&headers, now, MOST) {
+                prop_assert!(!wait.is_zero() && wait <= MOST, "{wait:?}");
+            }
+        }
     }
 }

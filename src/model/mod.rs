@@ -9,6 +9,8 @@ mod complaint;
 mod config;
 mod fault;
 mod format;
+#[cfg(test)]
+mod fuzz;
 mod lenient;
 mod object;
 mod target;

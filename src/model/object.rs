@@ -5,7 +5,7 @@
 
 use serde_json::{Deserializer, Map, Value};
 
-use super::think::strip;
+use super::think::{has_tag, strip};
 use super::{Action, Answer, FaultKind};
 use crate::redact::Private;
 
@@ -51,7 +51,10 @@ fn find(text: &str, depth: usize) -> Found {
     if let Some(found) = whole(text.trim(), depth) {
         return found;
     }
-    let text = strip(text);
+    let text = match has_tag(text) {
+        true => strip(&with_tags_hidden(text)),
+        false => text.to_owned(),
+    };
     let text = text.trim();
     match whole(text, depth).unwrap_or_else(|| scan(text, depth)) {
         Found::Broken if text.contains(char::is_control) => {
@@ -62,6 +65,42 @@ fn find(text: &str, depth: usize) -> Found {
         }
         found => found,
     }
+}
+
+/// Writes the tags inside whole objects as JSON can, with an escape: they belong to a string, which is read by itself
+/// later, and must not tear its object apart.
+fn with_tags_hidden(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('{') {
+        hidden.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let mut objects = Deserializer::from_str(rest).into_iter::<Object>();
+        if let Some(Ok(_)) = objects.next() {
+            let (object, after) = rest.split_at(objects.byte_offset());
+            object.char_indices().for_each(|(at, c)| match c {
+                '<' => hidden.push_str("\\u003c"),
+                '◁' => hidden.push_str("\\u25c1"),
+                '[' if is_bracket_tag(&object[at..]) => hidden.push_str("\\u005b"),
+                _ => hidden.push(c),
+            });
+            rest = after;
+        } else if opens_object(rest) {
+            break;
+        } else {
+            hidden.push('{');
+            rest = &rest[1..];
+        }
+    }
+    hidden + rest
+}
+
+/// Tells whether a bracket begins a tag and no list.
+fn is_bracket_tag(text: &str) -> bool {
+    ["[think]", "[/think]"].iter().any(|tag| {
+        let begin = text.get(..tag.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(tag))
+    })
 }
 
 /// Writes the line breaks and tabs inside strings as JSON wants them: the mistake that models make most.

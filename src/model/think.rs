@@ -113,6 +113,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::fuzz::config())]
+
         #[test]
         fn no_tag_is_ever_left(parts in prop::collection::vec(
             prop_oneof![

@@ -3,6 +3,8 @@
 //! The client's own way would retry behind our back, read answers of any size, lose the status of half of the refusals
 //! and log bodies that it cannot read. So it is given this service instead, which hands up only what is JSON.
 
+use std::time::Duration;
+
 use async_openai::config::Config;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
@@ -17,6 +19,8 @@ use crate::http_client::retry_after;
 
 /// The largest answer that is read: a thousand times a long reply, so nothing real is lost to it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// The longest wait that a server is believed to mean: more is a mistake, or a quota that a person has to look into.
+const WAIT_MAX: Duration = Duration::from_mins(10);
 /// How much of a refusal is read: its names stand at the beginning, and the rest is often an echo of the request.
 const REFUSAL_BYTES_MAX: usize = 2 << 10;
 
@@ -148,7 +152,7 @@ async fn refusal(mut response: reqwest::Response, clock: &Clock) -> Fault {
         kind: complaint.kind(status),
         status: Some(status),
         code: complaint.code(),
-        retry_after: retry_after(response.headers(), clock.now()),
+        retry_after: retry_after(response.headers(), clock.now(), WAIT_MAX),
     }
 }
 

@@ -8,6 +8,8 @@
 mod automaton;
 mod file;
 mod fold;
+#[cfg(test)]
+mod fuzz;
 mod language;
 mod lexicon;
 mod pattern;

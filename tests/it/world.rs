@@ -59,6 +59,11 @@ impl World {
         Self::make(&format!("rate = {rate}\nburst = {burst}"), "", "").await
     }
 
+    /// Starts a world with such a gate and with more in its configuration.
+    pub(crate) async fn paced(rate: u32, burst: u32, more: &str) -> Self {
+        Self::make(&format!("rate = {rate}\nburst = {burst}"), "", more).await
+    }
+
     /// Starts a world with more in its configuration: whole tables, appended.
     pub(crate) async fn with(more: &str) -> Self {
         Self::make(FAST, "", more).await

@@ -669,6 +669,8 @@ fn looks_like_a_library(body: &str) -> bool {
 }
 
 proptest! {
+    #![proptest_config(crate::fuzz::config())]
+
     #[test]
     fn any_text_comes_out_of_the_guides_body_as_typed(text in typed(), layout in 0..GUIDES.len(), user in "([a-z0-9@\\\\]{0,9})") {
         let body = guide(GUIDES[layout], &user, &text);

@@ -147,6 +147,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(crate::fuzz::config())]
+
     #[test]
     fn no_envelope_makes_it_panic(body in any_json()) {
         let _ = open(&body);

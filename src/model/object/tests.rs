@@ -67,6 +67,15 @@ fn read(text: &str, cut: bool) -> Result<String, FaultKind> {
 #[case::draft_first(r#"{"reply":"Draft"} No, better: {"reply":"Hi"}"#, "answer/-: Hi")]
 #[case::another_object_after(r#"{"reply":"Hi"} {"tokens":3}"#, "answer/-: Hi")]
 #[case::cut_after_the_object(r#"{"reply":"Hi"} {"to"#, "answer/-: Hi")]
+#[case::tag_in_a_fenced_reply("```json\n{\"reply\":\"no</think>Hi\"}\n```", "answer/-: Hi")]
+#[case::tag_in_a_chatty_reply(
+    "Sure: {\"reply\":\"Hi[THINK]no\",\"rule\":[true]} Done.",
+    "answer/-: Hi"
+)]
+#[case::object_in_the_reasoning(
+    r#"<think>{"reply":"</think>"} no</think>{"reply":"Hi"}"#,
+    "answer/-: Hi"
+)]
 #[case::braces_in_the_reply(
     r#"{"reply":"Use {name} and } and {"}"#,
     "answer/-: Use {name} and } and {"
@@ -182,6 +191,8 @@ fn a_long_text_of_nothing_but_braces_is_read_in_no_time() {
 }
 
 proptest! {
+    #![proptest_config(crate::fuzz::config())]
+
     #[test]
     fn no_text_makes_it_panic_or_lets_reasoning_out(parts in prop::collection::vec(
         prop_oneof![

@@ -1,0 +1,223 @@
+//! Answers of models that nobody would want to pay for.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::complaint::Complaint;
+use super::lenient::open;
+use super::object::answer;
+use super::think::{has_tag, strip};
+use super::*;
+use crate::fuzz;
+
+/// Stands in all that a model thinks, and in nothing that it says.
+const THOUGHT: &str = "XQZ";
+
+const NAMES: [&str; 18] = [
+    "choices",
+    "message",
+    "content",
+    "reply",
+    "action",
+    "rule",
+    "reason",
+    "language",
+    "error",
+    "finish_reason",
+    "refusal",
+    "usage",
+    "prompt_tokens",
+    "text",
+    "type",
+    "code",
+    "model",
+    "x",
+];
+
+fn tag() -> impl Strategy<Value = (&'static str, &'static str)> {
+    prop::sample::select(vec![
+        ("<think>", "</think>"),
+        ("<THINK>", "</Think>"),
+        ("<thinking>", "</thinking>"),
+        ("<thought>", "</thought>"),
+        ("<reasoning>", "</reasoning>"),
+        ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
+        (
+            "<|channel|>analysis<|message|>",
+            "<|channel|>final<|message|>",
+        ),
+    ])
+}
+
+/// Words that are neither JSON nor tags.
+fn words() -> impl Strategy<Value = String> {
+    "[a-z][a-z é日,.!?\n]{0,16}"
+}
+
+/// What a model thinks: anything but a tag that ends it, drafts of the answer above all.
+fn thought() -> impl Strategy<Value = String> {
+    let draft = prop::sample::select(vec![
+        format!("{{\"reply\":\"{THOUGHT}\",\"action\":\"escalate\"}}"),
+        format!("```json\n{{\"reply\":\"{THOUGHT}\"}}\n```"),
+        format!("<think>{THOUGHT}"),
+        format!("\"reply\": \"{THOUGHT}"),
+        format!("< {{[ {THOUGHT} \\"),
+    ]);
+    prop_oneof![words().prop_map(|words| format!("{words}{THOUGHT}")), draft]
+}
+
+/// What a model says, thoughts between its words, and what of it is for the customer.
+fn thinking() -> impl Strategy<Value = (String, String)> {
+    let part = prop_oneof![
+        words().prop_map(|words| (words.clone(), words)),
+        (tag(), thought()).prop_map(|((open, close), thought)| (
+            format!("{open}{thought}{close}"),
+            String::new()
+        )),
+    ];
+    let begun = prop::option::of((tag(), thought()));
+    let unended = prop::option::of((tag(), thought()));
+    (begun, prop::collection::vec(part, 0..5), unended).prop_map(|(begun, parts, unended)| {
+        let begun = begun
+            .map(|((_, close), thought)| thought + close)
+            .unwrap_or_default();
+        let unended = unended
+            .map(|((open, _), thought)| format!("{open}{thought}"))
+            .unwrap_or_default();
+        let (written, said): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        (
+            format!("{begun}{}{unended}", written.concat()),
+            said.concat(),
+        )
+    })
+}
+
+/// The ways in which an answer is wrapped by those who write it.
+fn wrapped(kind: usize, object: &Value) -> String {
+    match kind {
+        0 => object.to_string(),
+        1 => format!("{object:#}"),
+        2 => format!("```json\n{object:#}\n```"),
+        3 => format!("Here it is:\n\n{object}\n\nAnything else?"),
+        4 => format!("<think>{THOUGHT} {{\"reply\":\"{THOUGHT}\"}}</think>\n{object}"),
+        5 => json!([object]).to_string(),
+        6 => json!({"response": object}).to_string(),
+        7 => Value::from(object.to_string()).to_string(),
+        8 => object.to_string().replace('<', "\\u003c"),
+        _ => format!("{{\"reply\":\"{THOUGHT} draft\"}}\n{object}"),
+    }
+}
+
+/// The places in which servers put a text, and their own reasoning beside it.
+fn envelope(kind: usize, text: &str) -> Value {
+    let message = match kind {
+        0 => json!({"content": text}),
+        1 => json!({"content": text, "reasoning_content": THOUGHT, "reasoning": THOUGHT}),
+        2 => json!({"content": [{"type": "text", "text": text}]}),
+        3 => {
+            json!({"content": [{"type": "thinking", "text": THOUGHT}, {"type": "output_text", "text": text}]})
+        }
+        4 => {
+            json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHT}]}, text]})
+        }
+        _ => json!({"content": {"text": text, "reasoning": THOUGHT}}),
+    };
+    json!({"choices": [{"message": message, "finish_reason": "stop"}]})
+}
+
+fn rules() -> Vec<(String, String)> {
+    vec![("refund".to_owned(), "Wants money back.".to_owned())]
+}
+
+/// A reply that is no riddle of its own: no JSON, no tag.
+fn reply() -> impl Strategy<Value = String> {
+    let plain = |text: &String| {
+        let text = text.trim();
+        !text.is_empty() && !has_tag(text) && !text.starts_with(['{', '"', '[', '`'])
+    };
+    prop_oneof![words(), fuzz::text()].prop_filter("plain words", plain)
+}
+
+proptest! {
+    #![proptest_config(fuzz::config())]
+
+    #[test]
+    fn no_thought_is_ever_said((written, said) in thinking(), wrap in 0..10_usize, place in 0..6_usize, whole: bool) {
+        prop_assert_eq!(strip(&written), said.as_str());
+        let object = json!({"reply": written, "action": "answer", "reason": written});
+        let text = if whole { written } else { wrapped(wrap, &object) };
+        let opened = open(&envelope(place, &text)).unwrap();
+        match answer(&opened.text, false, &[]) {
+            Ok(answer) => {
+                prop_assert!(!answer.reply.contains(THOUGHT), "{}", answer.reply.0);
+                let reason = answer.reason.unwrap_or_default();
+                prop_assert!(!reason.contains(THOUGHT), "{}", reason.0);
+                prop_assert_eq!(answer.reply.as_str(), said.trim());
+            }
+            Err(fault) => prop_assert!(fault == FaultKind::Empty && said.trim().is_empty(), "{fault:?}"),
+        }
+    }
+
+    #[test]
+    fn stripping_adds_nothing_and_ends(parts in prop::collection::vec(
+        prop_oneof![tag().prop_map(|tag| tag.0.to_owned()), tag().prop_map(|tag| tag.1.to_owned()), fuzz::text(),
+            "[<>/thinkTHOUG|◁▷\\[\\]]{0,9}"], 0..16,
+    )) {
+        let text = parts.concat();
+        let once = strip(&text);
+        prop_assert!(once.len() <= text.len() && !has_tag(&once));
+        prop_assert_eq!(strip(&once), once);
+    }
+
+    #[test]
+    fn an_answer_comes_out_as_it_was_written(
+        reply in reply(), action in 0..3_usize, rule: bool, reason in reply(), wrap in 0..10_usize, place in 0..6_usize,
+    ) {
+        let action = Action::ALL[action];
+        let object = json!({
+            "reply": reply, "action": action.as_str(), "rule": rule.then_some("refund"), "reason": reason, "language": "pt",
+        });
+        let opened = open(&envelope(place, &wrapped(wrap, &object))).unwrap();
+        let read = answer(&opened.text, false, &rules()).unwrap();
+        prop_assert_eq!(read.reply.as_str(), reply.trim());
+        prop_assert_eq!((read.action, read.rule.is_some()), (action, rule));
+        let reason: String = reason.trim().chars().take(500).collect();
+        prop_assert_eq!(read.reason.map(|reason| reason.0), Some(reason));
+        prop_assert_eq!(read.language, "pt".parse().ok());
+    }
+
+    #[test]
+    fn whatever_a_server_answers_is_a_fault_or_words_of_its_own(body in fuzz::json(&NAMES), inside: bool, cut: bool) {
+        let body = if inside { json!({"choices": [{"message": {"content": body}}]}) } else { body };
+        let Ok(opened) = open(&body) else {
+            return Ok(());
+        };
+        // A number can be longer than it was written: `1e15` has 16 digits.
+        let most = body.to_string().len() + 32;
+        prop_assert!(opened.text.len() <= most);
+        prop_assert!(opened.model.is_none_or(|model| model.chars().count() <= 100));
+        if let Ok(answer) = answer(&opened.text, cut, &rules()) {
+            prop_assert!(answer.reply.len() <= most, "{}", answer.reply.0);
+            prop_assert!(!answer.reply.starts_with("{\""), "{}", answer.reply.0);
+            prop_assert!(!answer.reply.is_empty() || answer.action == Action::Escalate);
+            prop_assert!(answer.rule.is_none_or(|rule| rule == "refund"));
+        }
+    }
+
+    #[test]
+    fn a_complaint_repeats_nobodys_words(
+        words in "[a-zé]{1,9}( [a-zé]{1,9}){1,5}", error in fuzz::json(&["error", "code", "type", "status", "message", "innererror"]),
+        bytes in any::<Vec<u8>>(), status in 0..1_000_u16,
+    ) {
+        let said = json!({"error": {"message": words, "code": words, "type": [words], "param": error}}).to_string();
+        for body in [said.into_bytes(), json!({"error": error}).to_string().into_bytes(), words.clone().into_bytes(), bytes] {
+            let complaint = Complaint::from_body(&body);
+            complaint.kind(status);
+            if let Some(code) = complaint.code() {
+                prop_assert!(code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_graphic()), "{code}");
+                prop_assert!(!code.contains(&words), "{code}");
+            }
+        }
+    }
+}
