@@ -1,14 +1,14 @@
 //! HTTP clients for everything outside: models, Braze, desks.
 
+mod address;
 mod hints;
 
 use std::time::Duration;
 
+pub use address::{Plain, check_url};
 pub use hints::retry_after;
 
 use reqwest::Url;
-
-use crate::problem::Problem;
 
 /// How a client connects and what it keeps open.
 ///
@@ -54,25 +54,6 @@ impl Options {
             ..Self::default()
         }
     }
-}
-
-/// Finds what is wrong with a URL that the configuration names under `key`.
-pub fn check_url(key: &str, url: &str) -> Option<Problem> {
-    let wrong = |message: &str| Some(Problem::new(key, message));
-    let url = match Url::parse(url.trim()) {
-        Ok(url) => url,
-        Err(error) => return wrong(&format!("not a URL: {error}")),
-    };
-    if !matches!(url.scheme(), "http" | "https") {
-        return wrong("expected an `http` or `https` URL");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return wrong("a URL may not hold a user or password");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return wrong("a URL may not hold a query or fragment");
-    }
-    None
 }
 
 /// Reads a body of at most `limit` bytes; what is longer is cut.

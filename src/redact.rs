@@ -1,5 +1,6 @@
 //! What must not be printed: customers' words and numbers, and secrets.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -13,6 +14,33 @@ use crate::problem::Problem;
 
 /// Letters of a secret that others show us; fewer could be guessed.
 const SECRET_CHARS: usize = 24;
+
+/// Different letters among them, at least; a random secret of that length has twice as many.
+const SECRET_LETTERS: usize = 8;
+
+/// Letters that are left of such a secret when words, runs and repetitions are taken out. What generators make keeps
+/// nearly all of its letters; what people make up keeps few.
+const SECRET_LEFT: usize = 16;
+
+/// Words that stand in made-up secrets and examples. They count for nothing.
+const SECRET_WORDS: [&str; 16] = [
+    "secret",
+    "password",
+    "passwort",
+    "changeme",
+    "change",
+    "example",
+    "placeholder",
+    "replace",
+    "default",
+    "bearer",
+    "token",
+    "frontdesk",
+    "webhook",
+    "braze",
+    "qwerty",
+    "letmein",
+];
 
 /// A customer's words, name, number or id: usable as what it is, printed as nothing.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,12 +113,35 @@ impl Secret {
         self.value.expose_secret()
     }
 
-    /// Finds what is wrong with a secret that others show us, under this key. One that was never found is told as such.
+    /// Finds what is wrong with a secret that others show us, under this key: what could be guessed, and what no header
+    /// carries. One that was never found is told as such.
     pub fn check(&self, key: &str) -> Option<Problem> {
-        let chars = self.expose().chars().count();
-        (1..SECRET_CHARS).contains(&chars).then(|| {
-            Problem::new(key, format!("is shorter than {SECRET_CHARS} characters"))
-                .help("make one with `openssl rand -base64 32`")
+        let value = self.expose();
+        let weak = |message: String| {
+            Some(Problem::new(key, message).help("make one with `openssl rand -base64 32`"))
+        };
+        match value.chars().count() {
+            0 => None,
+            chars if chars < SECRET_CHARS => {
+                weak(format!("is shorter than {SECRET_CHARS} characters"))
+            }
+            _ if strength(value) < SECRET_LEFT || letters(value) < SECRET_LETTERS => weak(
+                "can be guessed: without its words, runs and repetitions too little is left of it"
+                    .to_owned(),
+            ),
+            _ => self.check_sent(key),
+        }
+    }
+
+    /// Finds what keeps a secret from being sent in a header, under this key.
+    pub fn check_sent(&self, key: &str) -> Option<Problem> {
+        let is_sent = self.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        (!is_sent).then(|| {
+            Problem::new(
+                key,
+                "the secret holds white space, control or non-ASCII characters",
+            )
+            .help("look at the value that the reference leads to")
         })
     }
 
@@ -108,22 +159,61 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Counts the different letters of a text.
+fn letters(text: &str) -> usize {
+    text.chars().collect::<BTreeSet<_>>().len()
+}
+
+/// Counts the letters of a secret that nobody would guess: without known words, without those that repeat or go on from
+/// the one before (`aaa`, `1234`), and of what repeats itself as a whole only one round.
+fn strength(secret: &str) -> usize {
+    let mut text = secret.to_lowercase();
+    for word in SECRET_WORDS {
+        text = text.replace(word, "");
+    }
+    let letters: Vec<u32> = text.chars().map(u32::from).collect();
+    let round = (1..=letters.len() / 2)
+        .find(|round| {
+            letters
+                .iter()
+                .zip(&letters[*round..])
+                .all(|(one, next)| one == next)
+        })
+        .unwrap_or(letters.len());
+    let one_round = &letters[..round];
+    let goes_on = |pair: &&[u32]| pair[0].abs_diff(pair[1]) <= 1;
+    one_round.len() - one_round.windows(2).filter(goes_on).count()
+}
+
+/// Tells whether a text can be the name of an environment variable. What cannot is likely a value at the wrong place.
+fn is_variable(name: &str) -> bool {
+    let is_letter = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    name.bytes().all(is_letter) && name.starts_with(|first: char| !first.is_ascii_digit())
+}
+
 /// Says that a secret stands in the config where only a reference may.
 #[derive(Debug, thiserror::Error)]
 #[error("a secret must be a reference, `env::NAME` or `path::file`, never the value itself")]
 pub struct LiteralSecret;
 
+impl std::str::FromStr for SecretRef {
+    type Err = LiteralSecret;
+
+    fn from_str(text: &str) -> Result<Self, LiteralSecret> {
+        match text.split_once("::") {
+            Some(("env", name)) if is_variable(name) => Ok(Self::Env(name.to_owned())),
+            Some(("path", file)) if !file.is_empty() => Ok(Self::Path(file.into())),
+            _ => Err(LiteralSecret),
+        }
+    }
+}
+
 impl TryFrom<String> for Secret {
     type Error = LiteralSecret;
 
     fn try_from(text: String) -> Result<Self, LiteralSecret> {
-        let reference = match text.split_once("::") {
-            Some(("env", name)) if !name.is_empty() => SecretRef::Env(name.to_owned()),
-            Some(("path", file)) if !file.is_empty() => SecretRef::Path(file.into()),
-            _ => return Err(LiteralSecret),
-        };
         Ok(Self {
-            reference,
+            reference: text.parse()?,
             value: SecretString::default(),
         })
     }
@@ -146,8 +236,42 @@ mod tests {
 
     #[test]
     fn a_literal_secret_is_refused() {
-        for text in ["hunter2", "env::", "path::", "file::x", ""] {
+        for text in [
+            "hunter2",
+            "env::",
+            "env::sk-live-1",
+            "env::1A",
+            "path::",
+            "file::x",
+            "",
+        ] {
             assert!(Secret::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_could_be_guessed_is_refused() {
+        for (value, is_good) in [
+            ("Qk3xV9zLr2mW8tYbN4pHs7Dj", true),
+            ("8f14e45fceea167a5a36dedd4bea2543c9f0", true),
+            ("3b241101-e2bb-4255-8caf-4136c566a962", true),
+            ("fd_secret_Qk3xV9zLr2mW8tYbN4pHs7Dj", true),
+            ("Qk3xV9zLr2mW8tYbN4pHs7D", false),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
+            ("abababababababababababababababab", false),
+            ("Qk3xV9zLQk3xV9zLQk3xV9zLQk3xV9zL", false),
+            ("0123456789012345678901234567", false),
+            ("abcdefghijklmnopqrstuvwxyz012345", false),
+            ("secret-secret-secret-secret-secret", false),
+            ("my-secret-password-changeme-2026", false),
+            ("frontdesk-webhook-secret-example", false),
+            ("Qk3xV9zLr2mW 8tYbN4pHs7Dj5", false),
+            ("Qk3xV9zLr2mW\u{7}8tYbN4pHs7Dj5", false),
+        ] {
+            let problem = Secret::from_value(value).check("secrets[0]");
+            assert_eq!(problem.is_none(), is_good, "{value}: {problem:?}");
+            let said = format!("{problem:?}");
+            assert!(!said.contains(value), "{said}");
         }
     }
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::gate::Gate;
 use crate::clock::{Clock, Elapsed, later};
-use crate::domain::{Attempted, Delivery, OnUnknown, Recipient};
-use crate::http_client::{self, BuildError, Options};
+use crate::domain::{Attempted, Delivery, OnUnknown, Payload, Recipient};
+use crate::http_client::{self, BuildError, Options, Plain};
 use crate::metrics::{self, Code};
 use crate::problem::Problem;
 use crate::redact::Secret;
@@ -89,14 +89,8 @@ fn default_timeout() -> Duration {
 impl WorkspaceConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::from_iter(http_client::check_url("endpoint", &self.endpoint));
-        if self.endpoint.contains("dashboard") {
-            problems.push(
-                Problem::new("endpoint", "this is the dashboard's address").help(
-                    "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
-                ),
-            );
-        }
+        let mut problems = Vec::from_iter(self.check_endpoint());
+        problems.extend(self.api_key.check_sent("api_key"));
         for (key, value, most) in [
             ("rate", self.rate, 10_000),
             ("burst", self.burst, 10_000),
@@ -113,6 +107,27 @@ impl WorkspaceConfig {
             problems.push(Problem::new("timeout", "expected 5 s to 90 s"));
         }
         problems
+    }
+
+    fn check_endpoint(&self) -> Option<Problem> {
+        // Braze speaks TLS everywhere; only a stand-in on this machine does not.
+        if let Some(problem) = http_client::check_url("endpoint", &self.endpoint, Plain::Never) {
+            return Some(problem);
+        }
+        let message = if self.endpoint.contains("dashboard") {
+            "this is the dashboard's address"
+        } else if self.endpoint.starts_with("https://sdk.") {
+            "this is the SDK's address"
+        } else if self.endpoint.trim_end_matches('/').ends_with("/send") {
+            "the path of the request is added by itself"
+        } else {
+            return None;
+        };
+        Some(
+            Problem::new("endpoint", message).help(
+                "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
+            ),
+        )
     }
 
     /// Gives the secrets, to be filled in.
@@ -277,7 +292,11 @@ impl Workspace {
     /// Tells what an answer means. Braze sends nothing where it answers with an error.
     fn judge(&self, delivery: &Delivery, status: u16, answer: &[u8]) -> Attempted {
         let now = self.clock.now();
-        let error = format!("{status}: {}", braze_message(answer));
+        let recipient = delivery.conversation.customer.recipient();
+        let (Recipient::ExternalUserId(recipient) | Recipient::PhoneAlias(recipient)) = &recipient;
+        let (Payload::Reply { text } | Payload::Event { body: text, .. }) = &delivery.payload;
+        let sent = [recipient.as_str(), text.as_str(), self.key.expose()];
+        let error = format!("{status}: {}", braze_message(answer, &sent));
         match status {
             200..=299 if names_recipient(answer, delivery) => Attempted::Dead { error },
             200..=299 => Attempted::Sent,
@@ -344,14 +363,25 @@ fn body<'a>(
     }
 }
 
-/// Gives Braze's own short message; it is about the request and holds no customer's words.
-fn braze_message(answer: &[u8]) -> String {
+/// Shorter words of a message are taken for Braze's own: they are in any text.
+const ECHO_BYTES: usize = 4;
+
+/// Gives Braze's own short message, which is about the request. Whatever stands between may answer with what it was sent,
+/// so words of that are left out.
+fn braze_message(answer: &[u8], sent: &[&str]) -> String {
     let parsed: Value = serde_json::from_slice(answer).unwrap_or_default();
     let message = parsed
         .get("message")
         .or_else(|| parsed.get("error"))
         .and_then(Value::as_str);
-    message.unwrap_or("no message").chars().take(200).collect()
+    let is_between = |letter: char| letter.is_whitespace() || "\"',;{}[]()\\".contains(letter);
+    let told = message.unwrap_or("no message").split_inclusive(is_between);
+    let told = told.map(|piece| {
+        let word = piece.trim_end_matches(is_between);
+        let is_sent = word.len() >= ECHO_BYTES && sent.iter().any(|sent| sent.contains(word));
+        if is_sent { "… " } else { piece }
+    });
+    told.flat_map(str::chars).take(200).collect()
 }
 
 /// Tells whether an accepted request lists this very recipient among its errors.

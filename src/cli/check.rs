@@ -7,6 +7,7 @@ use anyhow::Context;
 use super::{Exit, report};
 use crate::app;
 use crate::config::{Config, DEFAULT_FILE, Environment, Problems, Source};
+use crate::problem::Problem;
 use crate::prompts::Prompts;
 
 /// Checks the configuration, then the prompt folders that it names.
@@ -19,10 +20,9 @@ pub(super) fn run(file: Option<&Path>) -> Exit {
         }
         Err(Unloaded::Wrong(problems)) => {
             // The folders of assistants that took shape are looked into all the same.
-            if let Some(Err(found)) = problems.config.as_deref().map(app::load_prompts) {
-                report::prompts(&found);
-            }
-            report::configuration(&problems);
+            let found = problems.config.as_deref().map(app::load_prompts);
+            let found = found.and_then(Result::err).unwrap_or_default();
+            report::all(&problems, &found);
             return Exit::Problems;
         }
     };
@@ -57,7 +57,7 @@ pub(super) fn load(file: Option<&Path>) -> Option<Config> {
     match read(file) {
         Ok(config) => return Some(config),
         Err(Unloaded::Unreadable(error)) => report::failure(&error),
-        Err(Unloaded::Wrong(problems)) => report::configuration(&problems),
+        Err(Unloaded::Wrong(problems)) => report::all(&problems, &[]),
     }
     None
 }
@@ -70,10 +70,20 @@ enum Unloaded {
     Wrong(Problems),
 }
 
+/// Shows what a part found wrong with the value of a key when it was started.
+pub(super) fn found_wrong(file: Option<&Path>, problem: Problem) -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    let problems = Config::found_wrong(find(file)?, &environment, problem);
+    report::all(&problems, &[]);
+    Ok(())
+}
+
 fn read(file: Option<&Path>) -> Result<Config, Unloaded> {
-    let name = file.unwrap_or(Path::new(DEFAULT_FILE)).display();
-    let source = Source::find(file)
-        .with_context(|| format!("cannot read the configuration file {name}"))
-        .map_err(Unloaded::Unreadable)?;
+    let source = find(file).map_err(Unloaded::Unreadable)?;
     Config::load(source, &Environment::of_process()).map_err(Unloaded::Wrong)
+}
+
+fn find(file: Option<&Path>) -> anyhow::Result<Source> {
+    let name = file.unwrap_or(Path::new(DEFAULT_FILE)).display();
+    Source::find(file).with_context(|| format!("cannot read the configuration file {name}"))
 }

@@ -7,22 +7,29 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use crate::config::{Problems, names_secret};
 use crate::problem::Problem;
+use crate::redact::SecretRef;
 
 /// What stands around the values in a configuration.
 const FRAME: [char; 9] = ['"', '\'', '[', ']', ',', ' ', '\t', '\r', '\n'];
 
-/// Shows everything wrong with a configuration.
-pub(super) fn configuration(problems: &Problems) {
+/// Shows everything wrong with a configuration and the prompt folders that it names.
+pub(super) fn all(problems: &Problems, prompts: &[Problem]) {
+    show_prompts(prompts);
     let text = veiled(&problems.source.text, &problems.problems);
     let source = (problems.source.name.as_str(), text.as_str());
     for problem in &problems.problems {
         show(problem, Some(source));
     }
-    count(problems.problems.len());
+    count(prompts.len() + problems.problems.len());
 }
 
 /// Shows everything wrong with prompt folders.
 pub(super) fn prompts(problems: &[Problem]) {
+    show_prompts(problems);
+    count(problems.len());
+}
+
+fn show_prompts(problems: &[Problem]) {
     for problem in problems {
         let text = problem
             .file
@@ -31,7 +38,6 @@ pub(super) fn prompts(problems: &[Problem]) {
         let source = problem.file.as_deref().zip(text.as_deref());
         show(problem, source);
     }
-    count(problems.len());
 }
 
 /// Shows why a command failed, with what led to it.
@@ -74,14 +80,21 @@ fn veiled(text: &str, problems: &[Problem]) -> String {
     let mut hidden: Vec<Range<usize>> = told.filter_map(|problem| problem.span.clone()).collect();
     // Where the file is broken, nobody could tell what is a secret, so the key has to.
     let mut end = 0;
+    let mut until = None;
     for line in text.split_inclusive('\n') {
         end += line.len();
-        if let Some((key, value)) = line.split_once('=')
-            && names_secret(key.trim_end().trim_end_matches(['"', '\'']))
-            && !is_reference(value.trim_start_matches(FRAME))
-        {
+        let value = match until {
+            Some(_) => Some(line),
+            None => secret_value(line),
+        };
+        let Some(value) = value else { continue };
+        if !holds_references_alone(value) {
             hidden.push(end - value.len()..end);
         }
+        until = match until {
+            Some(close) => Some(close).filter(|close| !line.contains(close)),
+            None => goes_on(value),
+        };
     }
     let mut veiled = text.to_owned();
     for range in hidden {
@@ -92,8 +105,36 @@ fn veiled(text: &str, problems: &[Problem]) -> String {
     veiled
 }
 
+/// Gives what follows the first key in a line whose value is secret.
+fn secret_value(line: &str) -> Option<&str> {
+    let signs = line.match_indices('=').map(|(at, _)| line.split_at(at));
+    signs
+        .map(|(key, value)| (key.trim_end().trim_end_matches(['"', '\'']), &value[1..]))
+        .find(|(key, _)| {
+            let word = key.rsplit([' ', '{', ',', '"', '\'']).next();
+            word.is_some_and(names_secret)
+        })
+        .map(|(_, value)| value)
+}
+
+/// Tells by what a value ends that goes on in the next line.
+fn goes_on(value: &str) -> Option<&'static str> {
+    let (open, close) = [("[", "]"), ("\"\"\"", "\"\"\""), ("'''", "'''")]
+        .into_iter()
+        .find(|(open, _)| value.trim_start().starts_with(open))?;
+    let rest = value.trim_start().strip_prefix(open)?;
+    (!rest.contains(close)).then_some(close)
+}
+
+/// Tells whether nothing but references stands in a value; what follows them may be a comment.
+fn holds_references_alone(value: &str) -> bool {
+    let before = value.split(" #").next().unwrap_or_default();
+    let mut pieces = before.split(FRAME).filter(|piece| !piece.is_empty());
+    pieces.all(is_reference)
+}
+
 fn is_reference(value: &str) -> bool {
-    value.starts_with("env::") || value.starts_with("path::")
+    value.trim_end_matches(FRAME).parse::<SecretRef>().is_ok()
 }
 
 fn veil(value: &str) -> String {

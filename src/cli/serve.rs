@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Exit, check, report};
 use crate::app::{App, StartError};
 use crate::clock::Clock;
+use crate::problem::Problem;
 
 /// Runs the gateway. SIGTERM or Ctrl-C stops it, SIGHUP reads the prompt folders again.
 pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
@@ -20,6 +21,14 @@ pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         Ok(app) => app,
         Err(StartError::Prompts(problems)) => {
             report::prompts(&problems);
+            return Ok(Exit::Problems);
+        }
+        Err(StartError::Open(error)) if error.is_wrong_file() => {
+            let problem = Problem::new("store.path", error.to_string());
+            check::found_wrong(
+                file,
+                problem.help("name another file, or start the program that wrote it"),
+            )?;
             return Ok(Exit::Problems);
         }
         Err(error) => return Err(error.into()),

@@ -86,7 +86,25 @@ impl AssistantConfig {
             );
         }
         if self.message_property.trim().is_empty() {
-            problems.push(Problem::new("message_property", "is empty"));
+            problems.push(
+                Problem::new("message_property", "is empty")
+                    .help("leave it out for `external_system_msg_body`"),
+            );
+        }
+        let blank =
+            |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+        if blank(&self.display_name) {
+            problems.push(
+                Problem::new("display_name", "is empty")
+                    .help("leave it out for the assistant's name"),
+            );
+        }
+        let name = self.business.get("name");
+        if name.is_some_and(|name| name.as_str().is_none_or(|name| name.trim().is_empty())) {
+            problems.push(
+                Problem::new("business.name", "expected a text that is not empty")
+                    .help("it is the name of the business, as customers know it"),
+            );
         }
         if self.message_property == braze::REPLY_ID {
             problems.push(Problem::new(
@@ -181,12 +199,17 @@ impl ReplyConfig {
     pub fn check(&self) -> Vec<Problem> {
         const WINDOW: Duration = Duration::from_hours(23);
         match self.ttl {
-            ttl if ttl.is_zero() => vec![Problem::new("ttl", "no reply would ever leave")],
+            ttl if ttl.is_zero() => {
+                vec![Problem::new("ttl", "no reply would ever leave").help("such as `15m`")]
+            }
             ttl if ttl > WINDOW => {
-                vec![Problem::new(
-                    "ttl",
-                    "is longer than 23 h; WhatsApp takes no replies after 24 h",
-                )]
+                vec![
+                    Problem::new(
+                        "ttl",
+                        "is longer than 23 h; WhatsApp takes no replies after 24 h",
+                    )
+                    .help("such as `15m`"),
+                ]
             }
             _ => Vec::new(),
         }

@@ -9,12 +9,14 @@ mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::braze::{InboundLimits, WorkspaceConfig};
 use crate::handoff::DeskConfig;
 use crate::http::{BurstConfig, OperatorConfig, ServerConfig};
+use crate::http_client::{Plain, check_url};
 use crate::memory::MemoryConfig;
 use crate::model::TargetConfig;
 use crate::problem::Problem;
@@ -30,6 +32,9 @@ const SAMPLE: &str = include_str!("../../frontdesk.toml");
 
 /// The name of the configuration file where none is given.
 pub const DEFAULT_FILE: &str = "frontdesk.toml";
+
+/// Letters of a name that the operator gives: longer ones would fill every line of a log.
+const NAME_CHARS: usize = 64;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Deserialize)]
@@ -142,15 +147,20 @@ impl Config {
             config
         });
         for problem in &mut problems {
-            let place = problem.span.clone();
+            let place = problem.span.take();
             let place = place.or_else(|| read.places.span(&problem.key));
-            let is_override = place
+            let variable = place
                 .as_ref()
-                .is_some_and(|place| place.start > source.text.len());
-            if is_override {
-                problem.help = Some("an environment variable sets it".to_owned());
+                .and_then(|place| environment.variable_at(&source.text, place));
+            if let Some(variable) = variable {
+                let told = problem.help.take().map(|help| format!("; {help}"));
+                let told = told.unwrap_or_default();
+                problem.help = Some(format!(
+                    "the environment variable `{variable}` sets it{told}"
+                ));
+            } else {
+                problem.span = place;
             }
-            problem.span = place.filter(|_| !is_override);
         }
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
         problems.dedup();
@@ -171,6 +181,18 @@ impl Config {
             .or_else(|| only(&self.assistants))
     }
 
+    /// Says what a part of the program found wrong with the value of a key once it was at work.
+    pub fn found_wrong(source: Source, environment: &Environment, problem: Problem) -> Problems {
+        let (read, _) = read::read(&source.text, environment);
+        let place = read.places.span(&problem.key);
+        let place = place.filter(|place| place.end <= source.text.len());
+        Problems {
+            source,
+            problems: vec![problem.at(place)],
+            config: None,
+        }
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
         for assistant in self.assistants.values_mut() {
@@ -188,12 +210,13 @@ impl Config {
             ("turns", self.turns.check()),
             ("reply", self.reply.check()),
             ("log", self.log.check()),
+            ("server", Vec::from_iter(self.check_public_url())),
         ];
         let mut problems: Vec<Problem> = singles
             .into_iter()
             .flat_map(|(key, found)| found.into_iter().map(move |problem| problem.under(key)))
             .collect();
-        if self.reply.ttl <= self.burst.cap {
+        if (Duration::from_millis(1)..=self.burst.cap).contains(&self.reply.ttl) {
             problems.push(
                 Problem::new("reply.ttl", "is not longer than `burst.cap`")
                     .help("a message that waits for its burst would be too old to be answered"),
@@ -212,6 +235,13 @@ impl Config {
             AssistantConfig::check,
         ));
         problems
+    }
+
+    /// Checks the gateway's address as a desk reaches it: by plain `http` only where some desk may be reached so.
+    fn check_public_url(&self) -> Option<Problem> {
+        let url = self.server.public_url.as_deref()?;
+        let is_allowed = self.desks.values().any(|desk| desk.allow_http);
+        check_url("public_url", url, Plain::IfAllowed(is_allowed))
     }
 
     /// Checks that every name leads to something that is configured.
@@ -292,11 +322,23 @@ fn check_each<T>(
 ) -> Vec<Problem> {
     let found = all.iter().flat_map(|(name, slice)| {
         let prefix = format!("{table}.{name}");
-        check(slice)
+        let mut problems = check(slice);
+        problems.extend(check_name(name));
+        problems
             .into_iter()
             .map(move |problem| problem.under(&prefix))
     });
     found.collect()
+}
+
+/// Finds what is wrong with a name that the operator gives: it becomes a part of paths, logs and variables.
+fn check_name(name: &str) -> Option<Problem> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let fits = (1..=NAME_CHARS).contains(&name.len()) && name.bytes().all(is_good);
+    (!fits).then(|| {
+        let rule = format!("a name has 1 to {NAME_CHARS} letters, digits, `-` and `_`");
+        Problem::new("", rule).help("such as `[assistants.support]`")
+    })
 }
 
 #[cfg(test)]

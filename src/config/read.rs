@@ -47,17 +47,19 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
-    fn overrides(&self) -> impl Iterator<Item = (Vec<String>, &str)> {
+    /// Gives each variable that overrides a key: its name, the key as a path, the value.
+    fn overrides(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
         self.0.iter().filter_map(|(name, value)| {
-            let path = name.strip_prefix(OVERRIDE)?;
-            Some((
-                path.to_ascii_lowercase()
-                    .split("__")
-                    .map(str::to_owned)
-                    .collect(),
-                value.as_str(),
-            ))
+            let path = name.strip_prefix(OVERRIDE)?.to_ascii_lowercase();
+            let path = path.split("__").map(str::to_owned).collect();
+            Some((name.as_str(), path, value.as_str()))
         })
+    }
+
+    /// Gives the variable whose value stands at a place beyond the text; see [`place_of`].
+    pub(super) fn variable_at(&self, text: &str, place: &Range<usize>) -> Option<&str> {
+        let index = place.start.checked_sub(text.len() + 1)? / 2;
+        self.overrides().nth(index).map(|(name, ..)| name)
     }
 }
 
@@ -102,10 +104,8 @@ pub(super) fn read(text: &str, environment: &Environment) -> (Read, Vec<Problem>
             problems,
         );
     }
-    // Each has a place of its own, beyond the text, by which a mistake in it is found again.
-    for (index, (path, value)) in environment.overrides().enumerate() {
-        let place = text.len() + 2 * index + 1;
-        set(root.get_mut(), &path, value, &(place..place + 1));
+    for (index, (_, path, value)) in environment.overrides().enumerate() {
+        set(root.get_mut(), &path, value, &place_of(text, index));
     }
     let mut places = Places::default();
     note(root.get_ref(), "", &mut places.0);
@@ -136,6 +136,12 @@ pub(super) fn read(text: &str, environment: &Environment) -> (Read, Vec<Problem>
     )
 }
 
+/// Gives the place of an override: beyond the text, each its own, by which a mistake in it is found again.
+fn place_of(text: &str, index: usize) -> Range<usize> {
+    let start = text.len() + 2 * index + 1;
+    start..start + 1
+}
+
 /// Tells whether a field is missed only because it had the wrong shape, which was told already.
 fn follows(table: &str, message: &str, told: &[Problem]) -> bool {
     let field = message
@@ -151,7 +157,7 @@ fn mistake(key: &str, error: &toml::de::Error) -> Problem {
         error.message() == literal || names_secret(key) && error.message().starts_with("invalid");
     let message = match is_secret {
         true => literal,
-        false => error.message().replace('\n', "; "),
+        false => plainly(error.message()),
     };
     Problem {
         is_secret,
@@ -159,10 +165,52 @@ fn mistake(key: &str, error: &toml::de::Error) -> Problem {
     }
 }
 
+/// Says what the parser found in words that need no knowledge of it.
+fn plainly(message: &str) -> String {
+    const TYPES: [(&str, &str); 12] = [
+        ("struct ", "a table"),
+        ("a map", "a table"),
+        ("a sequence", "a list in brackets"),
+        ("a string", "a text in quotes"),
+        ("a boolean", "`true` or `false`"),
+        ("a nonzero ", "a whole number from 1"),
+        ("usize", "a whole number from 0"),
+        ("u16", "a whole number from 0"),
+        ("u32", "a whole number from 0"),
+        ("u64", "a whole number from 0"),
+        ("f64", "a number"),
+        ("string or table", "one of the words for it, in quotes"),
+    ];
+    let message = message.replace('\n', "; ");
+    let Some((found, expected)) = message.split_once(", expected ") else {
+        return message.replace(
+            "invalid socket address syntax",
+            "expected an address and a port, such as `127.0.0.1:8080`",
+        );
+    };
+    let Some(found) = found
+        .strip_prefix("invalid type: ")
+        .or_else(|| found.strip_prefix("invalid value: "))
+    else {
+        return message;
+    };
+    let plain = TYPES.iter().find(|(name, _)| expected.starts_with(name));
+    let expected = plain.map_or(expected, |(_, plain)| plain);
+    format!("expected {expected}, found {found}")
+}
+
+/// Ends of the names of keys whose values are secret, also of such as we do not know but somebody may write.
+const SECRET_NAMES: [&str; 6] = ["key", "keys", "secret", "secrets", "token", "password"];
+
 /// Tells whether the value of a key is secret: `api_key`, `signing_key`, `secrets`.
 pub fn names_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or_default();
-    name.ends_with("key") || name.ends_with("secrets")
+    let name = name
+        .split('[')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|end| name.ends_with(end))
 }
 
 /// Writes down where keys stand: a value's own place, a table's key.
@@ -218,7 +266,7 @@ fn set<'i>(table: &mut DeTable<'i>, path: &[String], value: &'i str, place: &Ran
     if rest.is_empty() {
         let parsed = DeValue::parse(value).map(Spanned::into_inner);
         let value = parsed.unwrap_or_else(|_| DeValue::String(value.into()));
-        table.insert(key, Spanned::new(place.clone(), value));
+        table.insert(key, moved(value, place));
         return;
     }
     if !table
@@ -233,6 +281,29 @@ fn set<'i>(table: &mut DeTable<'i>, path: &[String], value: &'i str, place: &Ran
     if let Some(DeValue::Table(inner)) = table.get_mut(&key).map(Spanned::get_mut) {
         set(inner, rest, value, place);
     }
+}
+
+/// Moves a value with everything in it to one place: where it stood in its variable, the file has something else.
+fn moved<'i>(value: DeValue<'i>, place: &Range<usize>) -> Spanned<DeValue<'i>> {
+    let value = match value {
+        DeValue::Array(items) => DeValue::Array(
+            items
+                .into_iter()
+                .map(|item| moved(item.into_inner(), place))
+                .collect(),
+        ),
+        DeValue::Table(table) => DeValue::Table(
+            table
+                .into_iter()
+                .map(|(key, value)| {
+                    let key = Spanned::new(place.clone(), key.into_inner());
+                    (key, moved(value.into_inner(), place))
+                })
+                .collect(),
+        ),
+        value => value,
+    };
+    Spanned::new(place.clone(), value)
 }
 
 fn join(prefix: &str, key: &str) -> String {

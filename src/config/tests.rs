@@ -18,10 +18,7 @@ business = { name = "Acme" }
 "#;
 
 fn environment() -> Environment {
-    Environment::of([
-        ("BRAZE_KEY", "k"),
-        ("INBOUND", "0123456789012345678901234567"),
-    ])
+    Environment::of([("BRAZE_KEY", "k"), ("INBOUND", "Qk3xV9zLr2mW8tYbN4pHs7Dj")])
 }
 
 fn load(text: &str, environment: &Environment) -> Result<Config, Problems> {
@@ -80,7 +77,7 @@ secrets = ["env::NOT_SET"]
 campaign_id = ""
 "#;
     insta::assert_snapshot!(problems(text).join("\n"), @r"
-    3: server.listen: invalid socket address syntax
+    3: server.listen: expected an address and a port, such as `127.0.0.1:8080`
     4: server.colour: unknown field `colour`, expected one of `listen`, `public_url`, `body_bytes`, `drain`
     7: memory.ttl: expected a time with its unit, such as `250ms`, `25s`, `15m` or `12h`, found `5 parsecs`
     8: memory.messages: expected 0 to 200
@@ -168,7 +165,7 @@ fn the_shipped_sample_wants_nothing_but_its_secrets_and_the_campaign() {
     let variables = Environment::of([
         ("BRAZE_API_KEY", "k"),
         ("OPENAI_API_KEY", "k"),
-        ("FRONTDESK_INBOUND_SECRET", "0123456789012345678901234567"),
+        ("FRONTDESK_INBOUND_SECRET", "Qk3xV9zLr2mW8tYbN4pHs7Dj"),
         ("FRONTDESK__ASSISTANTS__SUPPORT__CAMPAIGN_ID", "c-1"),
     ]);
     load(SAMPLE, &variables).unwrap();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::SigningKey;
 use crate::domain::Language;
-use crate::http_client;
+use crate::http_client::{self, Plain};
 use crate::problem::Problem;
 use crate::redact::Secret;
 
@@ -26,6 +26,10 @@ const SUMMARY_AT_MOST: Duration = Duration::from_mins(1);
 pub struct DeskConfig {
     /// Where events are posted to.
     pub url: String,
+    /// Whether `url` and `server.public_url` may be `http` though they lead to another machine, where all on the way could
+    /// read transcripts and the desk's secret. Default no.
+    #[serde(default)]
+    pub allow_http: bool,
     /// The key that signs the events, `whsec_…`, as a reference.
     pub signing_key: Secret,
     /// What the desk shows to act on a conversation, as bearer token: one or two references, two while one is replaced.
@@ -63,7 +67,11 @@ fn default_summary() -> Duration {
 impl DeskConfig {
     /// Finds what cannot work. Secrets are filled in before.
     pub fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::from_iter(http_client::check_url("url", &self.url));
+        let mut problems = Vec::from_iter(http_client::check_url(
+            "url",
+            &self.url,
+            Plain::IfAllowed(self.allow_http),
+        ));
         let key = self.signing_key.expose();
         if !key.is_empty()
             && let Err(error) = SigningKey::parse(key)

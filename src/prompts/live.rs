@@ -22,8 +22,20 @@ struct Inner {
     default_language: Language,
     business: Business,
     current: watch::Sender<Arc<Folder>>,
+    reloads: watch::Sender<Reloads>,
     /// Held while a folder is read, so that of two reloads the later look wins.
     reloading: Mutex<()>,
+}
+
+/// What became of the reloads since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloads {
+    /// How often another version was put in force.
+    pub swapped: u64,
+    /// How often the folder was broken when it was looked at, and the old one stayed.
+    pub refused: u64,
+    /// Whether the folder was broken at the last look: then what is in force is not what stands on disk.
+    pub is_broken: bool,
 }
 
 /// What a reload did.
@@ -31,6 +43,8 @@ struct Inner {
 pub enum Reloaded {
     /// The folder is what it was.
     Unchanged,
+    /// The folder was broken at the look before, and is again the one in force.
+    Mended,
     /// Another version is in force.
     Swapped {
         /// The version before.
@@ -53,6 +67,7 @@ impl Prompts {
             default_language,
             business,
             current: watch::Sender::new(Arc::new(folder)),
+            reloads: watch::Sender::default(),
             reloading: Mutex::new(()),
         };
         Ok(Self {
@@ -99,6 +114,29 @@ impl Prompts {
             .reloading
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let was_broken = self.reloads().is_broken;
+        let outcome = self.exchange().map(|reloaded| match reloaded {
+            Reloaded::Unchanged if was_broken => Reloaded::Mended,
+            reloaded => reloaded,
+        });
+        inner.reloads.send_modify(|reloads| {
+            reloads.is_broken = outcome.is_err();
+            match outcome {
+                Ok(Reloaded::Swapped { .. }) => reloads.swapped += 1,
+                Ok(Reloaded::Unchanged | Reloaded::Mended) => {}
+                Err(_) => reloads.refused += 1,
+            }
+        });
+        outcome
+    }
+
+    /// Tells what became of the reloads, without waiting for one that is under way.
+    pub fn reloads(&self) -> Reloads {
+        *self.0.reloads.borrow()
+    }
+
+    fn exchange(&self) -> Result<Reloaded, Vec<Problem>> {
+        let inner = &*self.0;
         let folder = Folder::load(&inner.source, inner.default_language, &inner.business)?;
         let from = self.current().version().to_owned();
         let to = folder.version().to_owned();

@@ -18,7 +18,7 @@ mod watch;
 mod tests;
 
 pub use context::{Business, CustomerContext, SummaryContext, SystemContext};
-pub use live::{Prompts, Reloaded};
+pub use live::{Prompts, Reloaded, Reloads};
 pub use source::Source;
 pub use template::PromptError;
 pub use texts::key;

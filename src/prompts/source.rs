@@ -21,6 +21,9 @@ const TEMPLATE_BYTES_MAX: u64 = 64 * 1024;
 /// Ten times the largest rules file or text file that a person would still want to maintain.
 const DATA_BYTES_MAX: u64 = 256 * 1024;
 
+/// Looks at a folder that does not rest. Each takes a millisecond, and who writes for longer is not done yet.
+const LOOKS_MAX: usize = 5;
+
 /// Where an assistant's folder is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -36,6 +39,7 @@ pub enum Source {
 struct BuiltIn;
 
 /// One file of a folder.
+#[derive(PartialEq, Eq)]
 pub(super) struct File {
     /// The path as the operator knows it.
     pub(super) name: String,
@@ -57,16 +61,44 @@ impl Source {
     }
 
     /// Reads what is readable, and says what is not, what is missing and what does not belong here.
+    ///
+    /// A folder is not read in one moment, and half of it can be exchanged meanwhile. So it is read until two looks find
+    /// the same.
     pub(super) fn read(&self) -> (Files, Vec<Problem>) {
-        let paths = match self.paths() {
+        let mut last = self.look();
+        for _ in 1..LOOKS_MAX {
+            let again = self.look();
+            if again == last {
+                return again;
+            }
+            last = again;
+        }
+        let unrest = Problem::new("", "changes while it is read")
+            .in_file(self.name_of(""))
+            .help("write it elsewhere, then rename it");
+        (Files::new(), vec![unrest])
+    }
+
+    fn look(&self) -> (Files, Vec<Problem>) {
+        // A link to the folder is followed once, so that all files are of the same one.
+        let here = match self {
+            Self::BuiltIn => Self::BuiltIn,
+            Self::Directory(directory) => {
+                Self::Directory(fs::canonicalize(directory).unwrap_or_else(|_| directory.clone()))
+            }
+        };
+        let paths = match here.paths() {
             Ok(paths) => paths,
             Err(problem) => return (Files::new(), vec![problem]),
         };
         let mut files = Files::new();
         let mut problems = Vec::new();
         for path in &paths {
-            match self.file(path) {
-                Ok(Some(file)) => drop(files.insert(path.clone(), file)),
+            match here.file(path) {
+                Ok(Some(file)) => {
+                    let name = self.name_of(path);
+                    files.insert(path.clone(), File { name, ..file });
+                }
                 Ok(None) => {}
                 Err(problem) => problems.push(problem.in_file(self.name_of(path))),
             }

@@ -48,7 +48,18 @@ pub fn watch(prompts: Prompts, clock: Clock, shutdown: &Shutdown) {
 pub fn report(prompts: &Prompts, outcome: &Result<Reloaded, Vec<Problem>>) {
     let folder = prompts.source().name_of("");
     match outcome {
-        Ok(Reloaded::Unchanged) => tracing::debug!(folder, "prompts unchanged"),
+        Ok(Reloaded::Unchanged) => {
+            let version = prompts.current().version().to_owned();
+            tracing::info!(folder, version, "prompts unchanged");
+        }
+        Ok(Reloaded::Mended) => {
+            let version = prompts.current().version().to_owned();
+            tracing::info!(
+                folder,
+                version,
+                "prompts are in order again, and the same as before"
+            );
+        }
         Ok(Reloaded::Swapped { from, to }) => tracing::info!(folder, from, to, "prompts reloaded"),
         Err(problems) => {
             let version = prompts.current().version().to_owned();
@@ -71,11 +82,13 @@ async fn reload(prompts: &Prompts, before: Vec<Problem>) -> Vec<Problem> {
     let Ok(outcome) = tokio::task::spawn_blocking(move || reader.reload()).await else {
         return before;
     };
-    let problems = outcome.as_ref().err().cloned().unwrap_or_default();
-    if problems.is_empty() || problems != before {
-        report(prompts, &outcome);
+    // Looks are many: one that finds what the one before found is not worth a line.
+    match outcome {
+        Ok(Reloaded::Unchanged) => return Vec::new(),
+        Err(problems) if problems == before => return problems,
+        _ => report(prompts, &outcome),
     }
-    problems
+    outcome.err().unwrap_or_default()
 }
 
 /// Starts to watch a directory. Where that fails, the poll remains.

@@ -169,13 +169,13 @@ fn a_bad_configuration_ends_with_3_and_says_where_it_is_bad_without_the_secret(
 [server]
 listen = "nowhere"
 [workspaces.main]
-endpoint = "https://rest.example.com"
+endpoint = "https://rest.iad-01.braze.com"
 api_key = "sk-hunter2-1"
 [models.main]
 base_url = "http://127.0.0.1:9/v1"
 model = "m"
 [desks.main]
-url = "https://desk.example.com"
+url = "https://desk.acme.dev"
 signing_key = "whsec_hunter2_2"
 secrets = [
     "env::DESK_SECRET",

@@ -6,7 +6,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod canary;
 mod cli;
+mod config;
 mod crash;
 mod docs;
 mod evaluation;

@@ -1,8 +1,13 @@
 //! The assistant's folder while the gateway runs: changed, broken, mended.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use frontdesk::domain::MessageId;
+use frontdesk::domain::{Language, MessageId};
+use frontdesk::prompts::{Prompts, Reloaded, Source};
 use frontdesk::sandbox::Plan;
 use uuid::Uuid;
 
@@ -31,7 +36,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 async fn fallback(world: &World, customer: &str) -> (String, String) {
     world.model.misbehave(Plan::status(500).times(1));
     let taken = world.says(customer, "hello").await;
-    world.pass(std::time::Duration::from_secs(1)).await;
+    world.pass(Duration::from_secs(1)).await;
     let id = Uuid::parse_str(taken.body["message_id"].as_str().unwrap()).unwrap();
     let fate = world
         .app
@@ -82,5 +87,197 @@ async fn a_changed_folder_is_taken_whole_and_a_broken_one_not_at_all() {
     std::fs::write(&texts, &good).unwrap();
     world.app.reload();
     assert_eq!(fallback(&world, "u3").await, (shipped, first));
+    world.end().await;
+}
+
+/// Makes a small folder, quick to load, whose system prompt and fallback text carry a mark.
+pub(crate) fn marked(folder: &Path, mark: &str) {
+    std::fs::create_dir_all(folder.join("texts")).unwrap();
+    let rules = "[[rule]]\nname = \"stop\"\naction = \"opt_out\"\nphrases.en = [\"=stop\"]\n";
+    let texts = ["handoff_started", "late", "media", "opted_in", "opted_out"]
+        .map(|key| format!("{key} = \"{key}\"\n"));
+    let texts = texts.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");
+    for (file, text) in [
+        (
+            "system.md",
+            format!("You help {{{{ business.name }}}}. {mark}\n"),
+        ),
+        ("customer.md", "{{ customer.profile }}\n".to_owned()),
+        ("summary.md", "Sum it up.\n".to_owned()),
+        ("rules.toml", rules.to_owned()),
+        ("texts/en.toml", texts),
+    ] {
+        std::fs::write(folder.join(file), text).unwrap();
+    }
+}
+
+/// Points a link at another folder in one step, as orchestrators do.
+fn point(link: &Path, folder: &str) {
+    let new = link.with_extension("new");
+    std::os::unix::fs::symlink(folder, &new).unwrap();
+    std::fs::rename(&new, link).unwrap();
+}
+
+fn open(folder: &Path) -> Prompts {
+    let business = [("name".to_owned(), "Acme".into())].into_iter().collect();
+    let source = Source::Directory(folder.to_owned());
+    Prompts::open(source, Language::ENGLISH, business).unwrap()
+}
+
+/// Counts the files below a folder that this process has open.
+fn open_files(folder: &Path) -> usize {
+    let handles = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = handles.filter_map(|handle| std::fs::read_link(handle.unwrap().path()).ok());
+    targets.filter(|target| target.starts_with(folder)).count()
+}
+
+#[test]
+fn a_folder_that_is_exchanged_while_it_is_read_is_taken_whole_and_nothing_is_kept_of_the_old_one() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    marked(&path("one"), "mark-1");
+    marked(&path("two"), "mark-2");
+    let good = ["one", "two"].map(|name| open(&path(name)).current().version().to_owned());
+    point(&path("live"), "one");
+    let prompts = open(&path("live"));
+    let stop = AtomicBool::new(false);
+    let mut old = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                point(&path("live"), "two");
+                point(&path("live"), "one");
+                std::thread::yield_now();
+            }
+        });
+        for _ in 0..50 {
+            old.push(Arc::downgrade(&prompts.current()));
+            drop(prompts.reload());
+            let version = prompts.current().version().to_owned();
+            if !good.contains(&version) {
+                stop.store(true, Ordering::Relaxed);
+                panic!("half of each is in force");
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    point(&path("live"), "two");
+    drop(prompts.reload().unwrap());
+    let current = prompts.current();
+    let kept = old.iter().filter_map(std::sync::Weak::upgrade);
+    assert_eq!(
+        kept.filter(|folder| !Arc::ptr_eq(folder, &current)).count(),
+        0
+    );
+    assert_eq!(current.version(), good[1]);
+    assert_eq!(open_files(root.path()), 0);
+}
+
+#[test]
+fn what_became_of_each_look_is_counted_and_a_mended_folder_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let (folder, away) = (root.path().join("folder"), root.path().join("away"));
+    marked(&folder, "mark-1");
+    let prompts = open(&folder);
+    assert_eq!(prompts.reload(), Ok(Reloaded::Unchanged));
+    let system = folder.join("system.md");
+    let good = std::fs::read_to_string(&system).unwrap();
+    // Broken, cut off in the middle, gone, not text.
+    let breaks: [&dyn Fn(); 5] = [
+        &|| std::fs::write(&system, "{{ nobody }}").unwrap(),
+        &|| std::fs::write(&system, good.split_at(good.find("}}").unwrap()).0).unwrap(),
+        &|| std::fs::remove_file(&system).unwrap(),
+        &|| std::fs::write(&system, [0xff, 0xfe]).unwrap(),
+        &|| std::fs::rename(&folder, &away).unwrap(),
+    ];
+    for (index, make) in breaks.into_iter().enumerate() {
+        let version = prompts.current().version().to_owned();
+        make();
+        assert!(prompts.reload().is_err(), "{index}");
+        assert!(prompts.reloads().is_broken);
+        assert_eq!(prompts.current().version(), version);
+        drop(std::fs::rename(&away, &folder));
+        std::fs::write(&system, &good).unwrap();
+        assert_eq!(prompts.reload(), Ok(Reloaded::Mended), "{index}");
+        assert_eq!(prompts.reload(), Ok(Reloaded::Unchanged), "{index}");
+        assert!(!prompts.reloads().is_broken);
+    }
+    std::fs::write(&system, format!("{good}\nmore")).unwrap();
+    assert!(matches!(prompts.reload(), Ok(Reloaded::Swapped { .. })));
+    assert_eq!(
+        (prompts.reloads().swapped, prompts.reloads().refused),
+        (1, 5)
+    );
+}
+
+/// Reloads, and messages that come in between.
+const RELOADS: usize = 1_000;
+const MESSAGES: usize = 100;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_reloads_while_customers_write_leave_each_turn_in_one_version() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    for (name, mark) in [("one", "mark-1"), ("two", "mark-2"), ("broken", "mark-3")] {
+        marked(&path(name), mark);
+    }
+    std::fs::write(path("broken/rules.toml"), "[[rule]]\nname = ").unwrap();
+    let versions = ["one", "two"].map(|name| open(&path(name)).current().version().to_owned());
+    point(&path("live"), "one");
+    let world = World::with_assistant(&format!("prompts = \"{}\"", path("live").display())).await;
+    world.model.misbehave(Plan::status(500).when("fails"));
+
+    let mut taken = Vec::new();
+    for round in 0..RELOADS {
+        match round % 4 {
+            0 => point(&path("live"), "two"),
+            1 => point(&path("live"), "broken"),
+            2 => point(&path("live"), "one"),
+            _ => std::fs::remove_file(path("live")).unwrap(),
+        }
+        if round % (RELOADS / MESSAGES) == round % 4 {
+            let customer = format!("c{round}");
+            let what = if round % 3 == 0 { "fails" } else { "works" };
+            let answered = world
+                .says(&customer, &format!("question {customer} {what}"))
+                .await;
+            let id = answered.body["message_id"].as_str().unwrap().to_owned();
+            taken.push((customer, what, id));
+            world.clock.advance(Duration::from_secs(1));
+        }
+        world.app.reload();
+    }
+    world.pass(Duration::from_secs(1)).await;
+
+    assert!(taken.len() >= MESSAGES / 4, "{}", taken.len());
+    let requests: Vec<String> = world
+        .model
+        .requests()
+        .iter()
+        .map(|request| request.json().to_string())
+        .collect();
+    let mut seen = BTreeSet::new();
+    for (customer, what, id) in &taken {
+        let id = MessageId(Uuid::parse_str(id).unwrap());
+        let fate = world.app.store().fate(id).await.unwrap().unwrap();
+        let version = fate.prompt_version.unwrap();
+        let index = versions
+            .iter()
+            .position(|good| *good == version)
+            .expect("a good version");
+        let mark = format!("mark-{}", index + 1);
+        let asked = requests
+            .iter()
+            .find(|body| body.contains(&format!("question {customer} ")));
+        assert!(
+            asked.unwrap().contains(&mark),
+            "{customer} was asked with another version"
+        );
+        if *what == "fails" {
+            assert_eq!(world.heard(customer), [format!("Sorry, {mark}.")]);
+        }
+        seen.insert(index);
+    }
+    assert_eq!(seen.len(), 2, "both versions had their turns");
     world.end().await;
 }

@@ -69,6 +69,13 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Tells whether the file is there and is not one for this program: what only another file or program can mend.
+    pub fn is_wrong_file(&self) -> bool {
+        matches!(self, Self::NewerSchema { .. } | Self::Foreign { .. })
+    }
+}
+
 /// Holds the file for this process as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock alone")] File);
