@@ -124,7 +124,6 @@ impl App {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
-        let prompts = counters::measured(prompts, &metrics);
         let outside = Outside::connect(config, &clock, &metrics)?;
         let shutdown = Shutdown::new();
         let (listener, address) = listen("server.listen", config.server.listen).await?;

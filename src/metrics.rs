@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use parts::Book;
 
 pub use assistant::{Arrival, Assistant};
-pub use moment::Standing;
+pub use moment::{Folder, Standing};
 pub use outside::{Code, Desk, Model, Waiting, Workspace};
 pub use work::{Attempt, Entrance, Part, Stage, Store, TurnEnd, Work};
 
@@ -127,14 +127,14 @@ impl Metrics {
     }
 
     /// Writes everything down as `OpenMetrics` text. Without what stands in the store its series are missing, so that an
-    /// alert on their absence fires; `prompts` are the assistants with the version of the folder in force.
+    /// alert on their absence fires.
     pub fn render(
         &self,
         now: Timestamp,
         standing: Option<&Standing>,
-        prompts: &[(&str, String)],
+        folders: &[Folder<'_>],
     ) -> String {
-        let moment = moment::registry(self, now, standing, prompts);
+        let moment = moment::registry(self, now, standing, folders);
         let mut text = String::new();
         let written = encode_registry(&mut text, &self.registry)
             .and_then(|()| encode_registry(&mut text, &moment))

@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
 use crate::metrics::{Closed, Metrics, Names};
 use crate::model::FaultKind;
-use crate::prompts::Prompts;
 
 /// Makes the counters for everything that the configuration names.
 pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
@@ -29,16 +28,4 @@ pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
 
 fn names<T>(named: &BTreeMap<String, T>) -> Vec<&str> {
     named.keys().map(String::as_str).collect()
-}
-
-/// Lets each assistant's folder count its reloads.
-pub(super) fn measured(
-    prompts: Vec<(String, Prompts)>,
-    metrics: &Metrics,
-) -> Vec<(String, Prompts)> {
-    let prompts = prompts.into_iter().map(|(name, prompts)| {
-        let prompts = prompts.measured(metrics.assistant(&name).clone());
-        (name, prompts)
-    });
-    prompts.collect()
 }

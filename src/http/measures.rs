@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio::sync::Mutex;
 
 use super::{Doors, HttpError};
-use crate::metrics::MEDIA_TYPE;
+use crate::metrics::{Folder, MEDIA_TYPE};
 
 /// How long the store may take to tell what stands in it; then the rest goes without. Prometheus waits 10 s.
 const STANDING_WITHIN: Duration = Duration::from_secs(5);
@@ -55,12 +55,19 @@ async fn scrape(State(scrapes): State<Arc<Scrapes>>) -> Result<impl IntoResponse
     };
     // The kernel's own files are read, which can take a moment with very many connections.
     let written = tokio::task::spawn_blocking(move || {
-        let versions = doors.assistants.iter();
-        let versions: Vec<_> = versions
-            .map(|(name, door)| (name.as_str(), door.prompts.current().version().to_owned()))
-            .collect();
+        let folders = doors.assistants.iter().map(|(name, door)| {
+            let reloads = door.prompts.reloads();
+            Folder {
+                assistant: name,
+                version: door.prompts.current().version().to_owned(),
+                swapped: reloads.swapped,
+                refused: reloads.refused,
+                is_broken: reloads.is_broken,
+            }
+        });
+        let folders: Vec<_> = folders.collect();
         let now = doors.clock.now();
-        doors.metrics.render(now, standing.as_ref(), &versions)
+        doors.metrics.render(now, standing.as_ref(), &folders)
     });
     let text = written.await.map_err(|_| HttpError::Panicked)?;
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], text))

@@ -1,7 +1,5 @@
-//! What is counted for each assistant: what arrived, what became of it, whom it was handed to, its prompts.
+//! What is counted for each assistant: what arrived, what became of it, whom it was handed to.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Closed;
@@ -61,8 +59,6 @@ pub struct Assistant {
     acknowledged: Timing,
     messages: Tally,
     handoffs: Tally,
-    reloads: Tally,
-    prompts_fine: Arc<AtomicBool>,
 }
 
 /// The measures that all assistants share.
@@ -72,7 +68,6 @@ pub(super) struct Assistants {
     acknowledged: Timing,
     messages: Counters,
     handoffs: Counters,
-    reloads: Counters,
 }
 
 impl Assistants {
@@ -89,10 +84,6 @@ impl Assistants {
                 "Customers' messages by the outcome that their turn decided",
             ),
             handoffs: book.counters("handoffs", "Conversations handed over to people"),
-            reloads: book.counters(
-                "prompt_reloads",
-                "Looks at a prompt folder that found it changed, or found it broken",
-            ),
         }
     }
 
@@ -104,8 +95,6 @@ impl Assistants {
             acknowledged: self.acknowledged.clone(),
             messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
             handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
-            reloads: Tally::new(&self.reloads, named, "result", &["swapped", "failed"]),
-            prompts_fine: Arc::new(AtomicBool::new(true)),
         }
     }
 }
@@ -128,26 +117,5 @@ impl Assistant {
     /// Counts a conversation that was handed to people.
     pub fn handed_off(&self, reason: &'static str) {
         self.handoffs.add(reason, 1);
-    }
-
-    /// Counts a prompt folder that another version of replaced.
-    pub fn prompts_swapped(&self) {
-        self.reloads.add("swapped", 1);
-        self.prompts_are(true);
-    }
-
-    /// Counts a prompt folder that could not be put in force.
-    pub fn prompts_refused(&self) {
-        self.reloads.add("failed", 1);
-        self.prompts_are(false);
-    }
-
-    /// Notes whether the folder on disk is in order.
-    pub fn prompts_are(&self, fine: bool) {
-        self.prompts_fine.store(fine, Ordering::Relaxed);
-    }
-
-    pub(super) fn are_prompts_fine(&self) -> bool {
-        self.prompts_fine.load(Ordering::Relaxed)
     }
 }

@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::parts::{Labels, PREFIX};
+use super::parts::{Counters, Labels, PREFIX};
 use super::{Metrics, process};
 
 /// A gauge of a number with a fraction.
@@ -40,12 +40,27 @@ pub struct Standing {
     pub disk_free_bytes: Option<u64>,
 }
 
+/// An assistant's prompt folder.
+#[derive(Clone, Debug)]
+pub struct Folder<'a> {
+    /// The assistant's name.
+    pub assistant: &'a str,
+    /// The version in force.
+    pub version: String,
+    /// How often another version was put in force.
+    pub swapped: u64,
+    /// How often it was broken when it was looked at.
+    pub refused: u64,
+    /// Whether it was at the last look.
+    pub is_broken: bool,
+}
+
 /// Registers what holds now.
 pub(super) fn registry(
     metrics: &Metrics,
     now: Timestamp,
     standing: Option<&Standing>,
-    prompts: &[(&str, String)],
+    folders: &[Folder<'_>],
 ) -> Registry {
     let mut registry = Registry::with_prefix(PREFIX);
     count(
@@ -59,7 +74,7 @@ pub(super) fn registry(
         files(&mut registry, standing);
     }
     gates(&mut registry, metrics, now);
-    folders(&mut registry, metrics, prompts);
+    prompts(&mut registry, folders);
     own_process(&mut registry, metrics.started);
     registry
 }
@@ -163,16 +178,22 @@ fn gates(registry: &mut Registry, metrics: &Metrics, now: Timestamp) {
     );
 }
 
-fn folders(registry: &mut Registry, metrics: &Metrics, prompts: &[(&str, String)]) {
+fn prompts(registry: &mut Registry, folders: &[Folder<'_>]) {
     let versions = Family::<Labels, Gauge>::default();
     let fine = Family::<Labels, Gauge>::default();
-    for (assistant, version) in prompts {
-        let named = ("assistant", (*assistant).to_owned());
+    let reloads = Counters::default();
+    for folder in folders {
+        let named = ("assistant", folder.assistant.to_owned());
         versions
-            .get_or_create(&vec![named.clone(), ("version", version.clone())])
+            .get_or_create(&vec![named.clone(), ("version", folder.version.clone())])
             .set(1);
-        let is_fine = metrics.assistant(assistant).are_prompts_fine();
-        fine.get_or_create(&vec![named]).set(i64::from(is_fine));
+        fine.get_or_create(&vec![named.clone()])
+            .set(i64::from(!folder.is_broken));
+        for (result, count) in [("swapped", folder.swapped), ("failed", folder.refused)] {
+            reloads
+                .get_or_create(&vec![named.clone(), ("result", result.to_owned())])
+                .inc_by(count);
+        }
     }
     registry.register(
         "prompt_version",
@@ -183,6 +204,11 @@ fn folders(registry: &mut Registry, metrics: &Metrics, prompts: &[(&str, String)
         "prompts_fine",
         "1 where the prompt folder was in order when it was last read; else an older version is in force",
         fine,
+    );
+    registry.register(
+        "prompt_reloads",
+        "Looks at a prompt folder that found it changed, or found it broken",
+        reloads,
     );
 }
 

@@ -6,15 +6,11 @@ use tokio::sync::watch;
 
 use super::{Business, Folder, Source};
 use crate::domain::Language;
-use crate::metrics;
 use crate::problem::Problem;
 
 /// Holds the folder in force. Cloning gives another handle on the same one.
 #[derive(Clone, Debug)]
-pub struct Prompts {
-    inner: Arc<Inner>,
-    metrics: metrics::Assistant,
-}
+pub struct Prompts(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -62,54 +58,34 @@ impl Prompts {
         business: Business,
     ) -> Result<Self, Vec<Problem>> {
         let folder = Folder::load(&source, default_language, &business)?;
-        let inner = Inner {
+        Ok(Self(Arc::new(Inner {
             source,
             default_language,
             business,
             current: watch::Sender::new(Arc::new(folder)),
             reloads: watch::Sender::default(),
             reloading: Mutex::new(()),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-            metrics: metrics::Assistant::default(),
-        })
-    }
-
-    /// Counts its reloads for an assistant from here on.
-    #[must_use]
-    pub fn measured(self, metrics: metrics::Assistant) -> Self {
-        Self { metrics, ..self }
+        })))
     }
 
     /// Gives the folder in force. Whoever works on a turn keeps his until the turn is done.
     pub fn current(&self) -> Arc<Folder> {
-        self.inner.current.borrow().clone()
+        self.0.current.borrow().clone()
     }
 
     /// Tells where the folder comes from.
     pub fn source(&self) -> &Source {
-        &self.inner.source
+        &self.0.source
     }
 
     /// Lets a task wait for the next version.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Folder>> {
-        self.inner.current.subscribe()
+        self.0.current.subscribe()
     }
 
     /// Reads the folder again and puts it in force if it is in order; else the old one stays. Blocks on the disk.
     pub fn reload(&self) -> Result<Reloaded, Vec<Problem>> {
-        let reloaded = self.read_again();
-        match &reloaded {
-            Ok(Reloaded::Unchanged) => self.metrics.prompts_are(true),
-            Ok(Reloaded::Swapped { .. }) => self.metrics.prompts_swapped(),
-            Err(_) => self.metrics.prompts_refused(),
-        }
-        reloaded
-    }
-
-    fn read_again(&self) -> Result<Reloaded, Vec<Problem>> {
-        let inner = &*self.inner;
+        let inner = &*self.0;
         let _one_at_a_time = inner
             .reloading
             .lock()
