@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{Desk, DeskError};
 use crate::http::operator::{self, Office};
-use crate::http::{self, Door, Doors};
+use crate::http::{self, Door, Doors, Tls, TlsConfig};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -80,6 +80,9 @@ pub enum StartError {
         /// Why.
         source: BuildError,
     },
+    /// The certificate cannot be used, though it could when it was checked.
+    #[error("{0}")]
+    Tls(Problem),
     /// The address is taken or not ours.
     #[error("cannot listen on {address} (`{key}`): {source}")]
     Listen {
@@ -130,11 +133,16 @@ impl App {
         let (back_office, operator_address) =
             listen("operator.listen", config.operator.listen).await?;
 
+        let certificate = |tls: Option<&TlsConfig>| certificate(tls, &clock, &shutdown);
+        let tls = certificate(config.server.tls.as_ref())?;
+        let back_tls = certificate(config.operator.tls.as_ref())?;
+
+        let memory = Arc::new(Memory::new(config.memory.clone()));
         let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
-            memory: Arc::new(Memory::new(config.memory.clone())),
+            memory: Arc::clone(&memory),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
@@ -145,20 +153,33 @@ impl App {
             turns_over: CancellationToken::new(),
         };
         let doors = Arc::new(doors(config, &prompts, &outside, &shared));
-        let routes = outside.routes(config);
-        workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
+        let ways = outside.routes(config);
+        workers::start(shared, config.turns, ways, config.reply.on_unknown.into()).await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let stop = shutdown.clone();
-        shutdown.spawn(http::serve(listener, Arc::clone(&doors), async move {
+        let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
+        let stop = async move {
             stop.stopping().await;
-        }));
+            time.sleep(withdraw).await;
+        };
+        let router = http::router(Arc::clone(&doors));
+        let entrance = config.server.entrance(tls);
+        shutdown.spawn(entrance.serve(listener, router, shutdown.clone(), stop));
         let office = Office {
             people: config.operator.people.clone(),
             doors,
+            memory,
+            reply_ttl: config.reply.ttl,
+            idle: idle(config),
         };
-        shutdown.spawn(operator::serve(back_office, Arc::new(office)));
+        let router = operator::router(Arc::new(office));
+        let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
+        shutdown.spawn(
+            entrance.serve(back_office, router, shutdown.clone(), async move {
+                stop.stopping().await;
+            }),
+        );
         Ok(Self {
             address,
             operator_address,
@@ -222,6 +243,19 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+fn certificate(
+    tls: Option<&TlsConfig>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Result<Option<Tls>, StartError> {
+    let tls = tls.cloned().map(Tls::open).transpose();
+    let tls = tls.map_err(StartError::Tls)?;
+    if let Some(tls) = &tls {
+        tls.watch(clock.clone(), shutdown);
+    }
+    Ok(tls)
 }
 
 /// Loads the folder of each assistant, or says everything that is wrong with any.
@@ -360,6 +394,16 @@ fn assistants(
         Some((name.clone(), Arc::new(assistant)))
     });
     assistants.collect()
+}
+
+/// Gives how long people may be silent, for the assistants that have a desk.
+fn idle(config: &Config) -> BTreeMap<String, Duration> {
+    let assistants = config.assistants.iter();
+    let idle = assistants.filter_map(|(name, assistant)| {
+        let desk = config.desks.get(assistant.desk.as_ref()?)?;
+        Some((name.clone(), desk.idle))
+    });
+    idle.collect()
 }
 
 fn doors(

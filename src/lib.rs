@@ -62,6 +62,10 @@
 //! event ([`handoff`]) with transcript and summary, and what the customer writes from then on is forwarded. It comes
 //! back when the desk releases it, or after `desks.NAME.idle`.
 //!
+//! **By hand.** Operators have a listener of their own ([`http::operator`]). What they decide goes through the same store,
+//! under the same fences: a takeover is a new owner and a new epoch, a retry passes the last check like any delivery, an
+//! erasure leaves turns and couriers nothing to write to. Each act and its line in the audit log are one transaction.
+//!
 //! # Layers
 //!
 //! The modules below are listed from top to bottom, and a module names only modules below it. There are no circles;
@@ -78,11 +82,11 @@
 //! | ways out | [`braze`], [`handoff`] | one protocol each |
 //! | the store | [`store`] | SQL, and nothing else does |
 //! | terms | [`domain`] | what things are; no IO |
-//! | ground | [`telemetry`], [`metrics`], [`http_client`], [`shutdown`], [`watchdog`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
+//! | ground | [`telemetry`], [`metrics`], [`http_client`], [`shutdown`], [`watch`], [`watchdog`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
 //!
 //! Each module owns its errors and its slice of the configuration. Errors become a status in one place
 //! ([`http::HttpError`]), problems of a configuration are composed in one place ([`config::Config::load`]). The one trait
-//! is [`store::Store`]; whatever is outside is a real client with a base URL, and its fakes are servers.
+//! is [`store::Store`], whose part for operators is [`store::Operations`]; whatever is outside is a real client with a base URL, and its fakes are servers.
 //!
 //! # Promises, and how they are kept
 //!
@@ -154,6 +158,7 @@ pub mod metrics;
 
 pub mod http_client;
 pub mod shutdown;
+pub mod watch;
 pub mod watchdog;
 
 pub mod redact;

@@ -23,7 +23,7 @@ use parts::Book;
 pub use assistant::{Arrival, Assistant};
 pub use moment::{Folder, Standing};
 pub use outside::{Code, Desk, Model, Waiting, Workspace};
-pub use work::{Attempt, Entrance, Part, Stage, Store, TurnEnd, Work};
+pub use work::{Attempt, Doorway, Part, Stage, Store, TurnEnd, Work};
 
 /// The media type of what [`Metrics::render`] gives.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -151,6 +151,20 @@ impl Secret {
         let theirs = Sha256::digest(candidate);
         !self.expose().is_empty() && bool::from(ours.as_slice().ct_eq(theirs.as_slice()))
     }
+}
+
+/// Refuses a file that everyone on the machine can read.
+pub fn check_is_private(path: &Path) -> Result<(), String> {
+    let metadata = std::fs::metadata(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0 {
+        return Err(format!(
+            "{0} can be read by everyone; run `chmod 600 {0}`",
+            path.display()
+        ));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Secret {

@@ -195,6 +195,10 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
+        let listeners = [&mut self.server.tls, &mut self.operator.tls];
+        for tls in listeners.into_iter().flatten() {
+            tls.resolve(folder);
+        }
         for assistant in self.assistants.values_mut() {
             assistant.prompts = assistant.prompts.take().map(|path| folder.join(path));
         }

@@ -200,3 +200,55 @@ fn a_secrets_file_that_everyone_can_read_is_refused() {
         assert_eq!(load(&text, &environment()).is_ok(), good, "{mode:o}");
     }
 }
+
+#[test]
+fn operators_have_roles_and_secrets_of_their_own_and_a_listener_of_this_machine() {
+    let text = format!(
+        r#"{GOOD}
+[operator]
+listen = "0.0.0.0:8081"
+[operator.people.ana]
+role = "viewer"
+secrets = ["env::INBOUND"]
+[operator.people.bob]
+role = "admin"
+secrets = ["env::INBOUND"]
+[operator.people.cid]
+role = "operator"
+secrets = ["env::BRAZE_KEY", "env::BRAZE_KEY", "env::BRAZE_KEY"]
+[operator.people.dot]
+role = "operator"
+secrets = []
+"#
+    );
+    let found = problems(&text);
+    let expected = [
+        "operator.listen: would show customers' words",
+        "operator.people.bob.secrets[0]: is another person's too",
+        "operator.people.cid.secrets: expected one secret, or two",
+        "operator.people.cid.secrets[0]: is shorter than 24 characters",
+        "operator.people.dot.secrets: expected one secret, or two",
+    ];
+    for problem in expected {
+        assert!(
+            found.iter().any(|line| line.contains(problem)),
+            "{problem}: {found:#?}"
+        );
+    }
+    assert!(
+        !found.iter().any(|line| line.contains("people.ana")),
+        "{found:#?}"
+    );
+    let role = text.replace(r#"role = "viewer""#, r#"role = "boss""#);
+    let found = problems(&role);
+    assert!(found[0].contains("unknown variant `boss`"), "{found:#?}");
+}
+
+#[test]
+fn the_operators_listener_is_this_machine_s_where_nothing_is_said() {
+    let config = load(GOOD, &environment()).unwrap();
+    assert_eq!(config.operator.listen.to_string(), "127.0.0.1:8081");
+    assert!(config.operator.people.is_empty());
+    let six = format!("{GOOD}\n[operator]\nlisten = \"[::1]:9\"");
+    assert!(load(&six, &environment()).is_ok());
+}

@@ -74,11 +74,19 @@ pub enum HandoffReason {
     Model,
     /// The assistant could not answer.
     Failure,
+    /// An operator took the conversation.
+    Operator,
 }
 
 impl HandoffReason {
     /// Every reason there is.
-    pub const ALL: [Self; 4] = [Self::CustomerAsked, Self::Rule, Self::Model, Self::Failure];
+    pub const ALL: [Self; 5] = [
+        Self::CustomerAsked,
+        Self::Rule,
+        Self::Model,
+        Self::Failure,
+        Self::Operator,
+    ];
 
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {
@@ -87,6 +95,7 @@ impl HandoffReason {
             Self::Rule => "rule",
             Self::Model => "model",
             Self::Failure => "failure",
+            Self::Operator => "operator",
         }
     }
 }

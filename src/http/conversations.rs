@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Doors, HttpError, Shared, auth};
 use crate::domain::{Conversation, ConversationId, EndReason};
 use crate::handoff;
-use crate::metrics::Entrance;
+use crate::metrics::Doorway;
 use crate::store::Ended;
 
 /// Gives the conversation back to the assistant.
@@ -55,7 +55,7 @@ async fn reachable(
         desk.is_some_and(|desk| desk.recognises(token))
     };
     if !doors.assistants.keys().any(|name| recognises(name)) {
-        doors.metrics.work().refused(Entrance::Desk);
+        doors.metrics.work().refused(Doorway::Desk);
         return Err(HttpError::Unauthorized);
     }
     let id = Uuid::parse_str(id).map_err(|_| HttpError::NoConversation)?;

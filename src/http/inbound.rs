@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Door, Doors, HttpError, Shared, auth};
 use crate::braze::{self, InboundError};
-use crate::metrics::{Arrival, Entrance};
+use crate::metrics::{Arrival, Doorway};
 use crate::redact::Private;
 use crate::rules::Action;
 use crate::store::{Accepted, NewMessage, Quarantined};
@@ -113,7 +113,7 @@ async fn keep(
 }
 
 /// Tells whether a message has to be worked on at once: who wants a person or no more messages is not kept waiting.
-fn is_urgent(door: &Door, text: &str) -> bool {
+pub(super) fn is_urgent(door: &Door, text: &str) -> bool {
     let folder = door.prompts.current();
     folder
         .rules()
@@ -148,7 +148,7 @@ fn authorized<'a>(
 }
 
 fn unauthorized(doors: &Doors) -> HttpError {
-    doors.metrics.work().refused(Entrance::Inbound);
+    doors.metrics.work().refused(Doorway::Inbound);
     HttpError::Unauthorized
 }
 

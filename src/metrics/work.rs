@@ -9,7 +9,7 @@ use super::parts::{Book, OUTSIDE, OWN, Sizes, Tally, Timing, WRITES};
 
 /// The doors that somebody without the right secret can stand before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entrance {
+pub enum Doorway {
     /// Where messages arrive.
     Inbound,
     /// Where a desk acts.
@@ -18,7 +18,7 @@ pub enum Entrance {
     Operator,
 }
 
-impl Entrance {
+impl Doorway {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Inbound => "inbound",
@@ -138,7 +138,7 @@ pub struct Work {
 
 impl Work {
     pub(super) fn register(book: &mut Book, closed: &Closed) -> Self {
-        let doors = [Entrance::Inbound, Entrance::Desk, Entrance::Operator].map(Entrance::as_str);
+        let doors = [Doorway::Inbound, Doorway::Desk, Doorway::Operator].map(Doorway::as_str);
         let parts = [Part::Door, Part::Turn, Part::Delivery].map(Part::as_str);
         let turn_ends = TurnEnd::ALL.map(TurnEnd::as_str);
         let attempts = book.counters(
@@ -202,8 +202,8 @@ impl Work {
     }
 
     /// Counts a request without the right secret.
-    pub fn refused(&self, entrance: Entrance) {
-        self.auth_failures.add(entrance.as_str(), 1);
+    pub fn refused(&self, doorway: Doorway) {
+        self.auth_failures.add(doorway.as_str(), 1);
     }
 
     /// Counts a panic that was caught.

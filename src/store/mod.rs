@@ -21,7 +21,11 @@ use crate::domain::{
 use crate::metrics::Standing;
 use crate::redact::Private;
 
-pub use operator::Actor;
+pub use operator::{
+    Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
+    DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
+    QuarantineView, Receipt, Removed, Subject, TakenOver, Transcript,
+};
 pub use sqlite::{OpenError, Sqlite, SqliteConfig};
 
 /// Why the store did not do what it was asked for.
@@ -269,6 +273,9 @@ impl Listener {
 pub trait Store: Debug + Send + Sync + 'static {
     /// Gives the bells that ring when there may be work.
     fn wake(&self) -> &Wake;
+
+    /// Gives the part that is for operators.
+    fn operations(&self) -> &dyn Operations;
 
     /// Keeps a message; it is safe on disk when this returns.
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError>;

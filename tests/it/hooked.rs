@@ -11,7 +11,7 @@ use frontdesk::domain::{
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Sqlite, Store, StoreError, Wake,
+    Operations, Quarantined, Settled, Sqlite, Store, StoreError, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -82,6 +82,10 @@ macro_rules! hook {
 impl Store for Hooked {
     fn wake(&self) -> &Wake {
         self.inner.wake()
+    }
+
+    fn operations(&self) -> &dyn Operations {
+        self.inner.operations()
     }
 
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {

@@ -21,6 +21,7 @@ mod late;
 mod layers;
 mod metrics;
 mod naughty;
+mod operator;
 mod path;
 mod prompts;
 mod raw;

@@ -26,6 +26,15 @@ pub(crate) const INBOUND_SECRET: &str = "inbound-secret-of-24-chars-or-more";
 /// What the desk shows to act.
 pub(crate) const DESK_SECRET: &str = "desk-secret-of-24-chars-or-more";
 
+/// What `vera` shows to look.
+pub(crate) const VIEWER_SECRET: &str = "viewer-secret-of-24-chars-or-more";
+
+/// What `ole` shows to act.
+pub(crate) const OPERATOR_SECRET: &str = "operator-secret-of-24-chars-or-more";
+
+/// What `ada` shows to erase.
+pub(crate) const ADMIN_SECRET: &str = "admin-secret-of-24-chars-or-more";
+
 /// What signs the events for the desk.
 pub(crate) const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
@@ -43,6 +52,7 @@ pub(crate) struct World {
     pub(crate) desk: Desk,
     pub(crate) app: App,
     support: Phone,
+    toml: String,
     config: Config,
     outside: Shutdown,
     folder: TempDir,
@@ -124,6 +134,7 @@ impl World {
             desk,
             support: phone(&app, "support"),
             app,
+            toml,
             config,
             outside,
             folder,
@@ -260,6 +271,19 @@ impl World {
         }
     }
 
+    /// Stops the gateway and starts it anew on the same files with more in its configuration.
+    pub(crate) async fn restart_with(self, more: &str) -> Self {
+        let toml = format!("{}\n{more}", self.toml);
+        let config = config(&toml);
+        Self {
+            toml,
+            config,
+            ..self
+        }
+        .restart()
+        .await
+    }
+
     /// Ends the world; fails if the gateway does not stop as it should.
     pub(crate) async fn end(self) {
         assert!(soon(self.app.stop()).await);
@@ -293,6 +317,15 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         listen = "127.0.0.1:0"
         [operator]
         listen = "127.0.0.1:0"
+        [operator.people.vera]
+        role = "viewer"
+        secrets = ["env::VIEWER"]
+        [operator.people.ole]
+        role = "operator"
+        secrets = ["env::OPERATOR", "env::OPERATOR_NEXT"]
+        [operator.people.ada]
+        role = "admin"
+        secrets = ["env::ADMIN"]
         [store]
         path = "{}/frontdesk.db"
         [workspaces.main]
@@ -325,6 +358,10 @@ pub(crate) fn config(toml: &str) -> Config {
         ("SIGNING_KEY", SIGNING_KEY),
         ("DESK_SECRET", DESK_SECRET),
         ("INBOUND", INBOUND_SECRET),
+        ("VIEWER", VIEWER_SECRET),
+        ("OPERATOR", OPERATOR_SECRET),
+        ("OPERATOR_NEXT", "the-next-operator-secret-of-the-rotation"),
+        ("ADMIN", ADMIN_SECRET),
         ("INBOUND_NEXT", "the-next-inbound-secret-of-the-rotation"),
     ]);
     Config::load(Source::from_text("test.toml", toml), &environment)

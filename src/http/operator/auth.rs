@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 
 use super::{Office, Role};
 use crate::http::{HttpError, auth};
-use crate::metrics::Entrance;
+use crate::metrics::Doorway;
 use crate::store::Actor;
 
 /// Somebody who may look.
@@ -30,7 +30,7 @@ fn known(office: &Office, headers: &HeaderMap, needed: Role) -> Result<Actor, Ht
         }
     }
     let Some((name, role)) = found else {
-        office.doors.metrics.work().refused(Entrance::Operator);
+        office.doors.metrics.work().refused(Doorway::Operator);
         return Err(HttpError::Unauthorized);
     };
     if role < needed {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use crate::http::{Entrance, Limits, Tls, TlsConfig};
 use crate::problem::Problem;
 use crate::redact::Secret;
 
@@ -18,6 +19,8 @@ pub struct OperatorConfig {
     /// The address to listen on. Default `127.0.0.1:8081`. What it serves is personal data, so only this machine may
     /// reach it in plain text.
     pub listen: SocketAddr,
+    /// The certificate. Default none; an address that others can reach needs one.
+    pub tls: Option<TlsConfig>,
     /// Who may use it, by name; the name stands in the audit log. Default: nobody.
     pub people: BTreeMap<String, PersonConfig>,
 }
@@ -59,6 +62,7 @@ impl Default for OperatorConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8_081)),
+            tls: None,
             people: BTreeMap::new(),
         }
     }
@@ -68,14 +72,18 @@ impl OperatorConfig {
     /// Finds what cannot work. Secrets are filled in before.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !self.listen.ip().is_loopback() {
+        if !self.listen.ip().is_loopback() && self.tls.is_none() {
             problems.push(
                 Problem::new(
                     "listen",
                     "would show customers' words to the network in plain text",
                 )
-                .help("listen on 127.0.0.1, and let a proxy with TLS stand before it"),
+                .help("add `[operator.tls]`, or listen on 127.0.0.1 and let a proxy with TLS stand before it"),
             );
+        }
+        if let Some(tls) = &self.tls {
+            let found = tls.check().into_iter();
+            problems.extend(found.map(|problem| problem.under("tls")));
         }
         let mut known: Vec<&Secret> = Vec::new();
         for (name, person) in &self.people {
@@ -91,6 +99,15 @@ impl OperatorConfig {
             known.extend(&person.secrets);
         }
         problems
+    }
+
+    /// Gives the way in that it describes, but for the certificate. Nobody stands between it and its few users.
+    pub fn entrance(&self, tls: Option<Tls>) -> Entrance {
+        Entrance {
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+            tls,
+        }
     }
 
     /// Gives the secrets, to be filled in.

@@ -2,19 +2,30 @@
 //!
 //! Each handler names the role that it needs as its first argument, so none can forget to ask.
 
+mod asked;
+mod audit;
 mod auth;
 mod config;
+mod conversations;
+mod deliveries;
+mod erasures;
+mod openapi;
+mod quarantine;
+mod shapes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{Doors, HttpError, health, measures};
+use crate::memory::Memory;
 use crate::metrics::Part;
 
 pub use config::{OperatorConfig, PersonConfig, Role};
@@ -26,6 +37,12 @@ pub struct Office {
     pub people: BTreeMap<String, PersonConfig>,
     /// The public doors: a body that is replayed goes in through them.
     pub doors: Arc<Doors>,
+    /// What is remembered of conversations, which has to forget those that are erased.
+    pub memory: Arc<Memory>,
+    /// How long a reply is worth sending.
+    pub reply_ttl: Duration,
+    /// How long a conversation stays with people, by assistant; those without a desk are left out.
+    pub idle: BTreeMap<String, Duration>,
 }
 
 /// Gives all routes: the API, the measures, and health as the public listener has it.
@@ -36,11 +53,8 @@ pub fn router(office: Arc<Office>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .with_state(Arc::clone(&office.doors));
-    Router::new()
-        .route(
-            "/operator/v1/openapi.json",
-            get(async |_: auth::Viewer| "{}"),
-        )
+    let (api, document) = api().split_for_parts();
+    api.layer(Extension(openapi::finish(document)))
         .with_state(office)
         .merge(health)
         .merge(measures)
@@ -52,12 +66,23 @@ pub fn router(office: Arc<Office>) -> Router {
         }))
 }
 
-/// Serves until the gateway stops, then until the requests under way are answered.
-pub async fn serve(listener: TcpListener, office: Arc<Office>) {
-    let stop = office.doors.shutdown.clone();
-    let server = axum::serve(listener, router(office))
-        .with_graceful_shutdown(async move { stop.stopping().await });
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the operator's server ended");
-    }
+/// Gives the API, each route with its part of the document.
+fn api() -> OpenApiRouter<Arc<Office>> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::one))
+        .routes(routes!(conversations::take_over))
+        .routes(routes!(conversations::release))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::one))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::sent))
+        .routes(routes!(deliveries::discard))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::one, quarantine::discard))
+        .routes(routes!(quarantine::replay))
+        .routes(routes!(erasures::erase))
+        .routes(routes!(erasures::one))
+        .routes(routes!(audit::list))
+        .routes(routes!(openapi::document))
 }

@@ -49,8 +49,11 @@ pub(super) fn quarantine(
     body: &Quarantined,
 ) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT INTO quarantine (assistant, body, error, at) VALUES (?, ?, ?, ?)")?
+        .prepare_cached(
+            "INSERT INTO quarantine (id, assistant, body, error, at) VALUES (?, ?, ?, ?, ?)",
+        )?
         .execute(params![
+            new_id(now),
             body.assistant,
             body.body.0,
             body.error,

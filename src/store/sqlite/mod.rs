@@ -5,6 +5,7 @@ mod handoffs;
 mod history;
 mod intake;
 mod open;
+mod operator;
 mod rows;
 mod standing;
 mod turns;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Store, StoreError, Wake,
+    Operations, Quarantined, Settled, Store, StoreError, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
@@ -192,6 +193,10 @@ impl From<rusqlite::Error> for StoreError {
 impl Store for Sqlite {
     fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    fn operations(&self) -> &dyn Operations {
+        self
     }
 
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::StoreError;
+
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
 const MIGRATIONS: [&str; 2] = [
     include_str!("schema/0001.sql"),
@@ -17,6 +19,9 @@ const APPLICATION_ID: i32 = 0x4644_534b;
 
 /// The first SQLite without the race that could corrupt a write-ahead log while it is reset.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
+
+/// Attempts to empty the log, 5 s each: an erasure has a minute.
+const LOG_ATTEMPTS: u32 = 8;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +138,22 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         .map_err(database)?;
     keep_plans(&connection).map_err(database)?;
     Ok(connection)
+}
+
+/// Leaves nothing in the files that no row holds any more. A delete overwrites its row, but not the copies that stay behind
+/// where SQLite splits a page; so the file is written anew, and the log is moved into it and cut to nothing.
+pub(super) fn rewrite(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("VACUUM")?;
+    for _ in 0..LOG_ATTEMPTS {
+        let is_busy: bool =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+        if !is_busy {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Database(
+        "the log could not be emptied: something reads all the time".to_owned(),
+    ))
 }
 
 fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {

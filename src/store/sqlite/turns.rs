@@ -114,7 +114,8 @@ fn claimed(
     }))
 }
 
-/// Applies a settlement in whole, unless the ground shifted since the claim.
+/// Applies a settlement in whole, unless the ground shifted since the claim. The row alone would not tell: when a customer
+/// is erased, another's conversation can get the same.
 pub(super) fn settle(
     connection: &Connection,
     here: Here,
@@ -123,9 +124,9 @@ pub(super) fn settle(
 ) -> Result<Settled, StoreError> {
     let standing = connection
         .prepare_cached(
-            "SELECT version, last_seq, epoch FROM conversation WHERE key = ? AND node = ?",
+            "SELECT version, last_seq, epoch FROM conversation WHERE key = ? AND id = ? AND node = ?",
         )?
-        .query_row(params![lease.row, here.node.0], |row| {
+        .query_row(params![lease.row, lease.conversation.0, here.node.0], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, i64>(1)?,
@@ -187,9 +188,14 @@ pub(super) fn give_back(
         .prepare_cached(
             "UPDATE conversation SET node = NULL, attempts = attempts - 1, due_at = ?1,
                  waiting_since = coalesce(waiting_since, ?1)
-             WHERE key = ?2 AND node = ?3",
+             WHERE key = ?2 AND id = ?4 AND node = ?3",
         )?
-        .execute(params![millis(at), lease.row, here.node.0])?;
+        .execute(params![
+            millis(at),
+            lease.row,
+            here.node.0,
+            lease.conversation.0
+        ])?;
     Ok(())
 }
 
@@ -205,9 +211,14 @@ pub(super) fn supersede(
             "UPDATE conversation SET node = NULL, attempts = attempts - 1,
                  superseded = superseded + (waiting_since IS NOT NULL),
                  waiting_since = coalesce(waiting_since, ?1)
-             WHERE key = ?2 AND node = ?3",
+             WHERE key = ?2 AND id = ?4 AND node = ?3",
         )?
-        .execute(params![millis(here.now), lease.row, here.node.0])?;
+        .execute(params![
+            millis(here.now),
+            lease.row,
+            here.node.0,
+            lease.conversation.0
+        ])?;
     Ok(())
 }
 

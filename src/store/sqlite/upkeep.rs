@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, millis};
-use super::{deliveries, unsent};
+use super::{deliveries, operator, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -93,9 +93,10 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
     let expired = unsent::expire(connection, here, PURGE_ROWS)?;
+    let audit = operator::purge(connection, here, PURGE_ROWS)?;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
     Ok(Purged {
-        rows: count(seen + over + unread + expired),
+        rows: count(seen + over + unread + expired + audit),
         expired: count(expired),
     })
 }

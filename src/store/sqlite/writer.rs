@@ -25,11 +25,13 @@ pub(super) struct Writer {
 
 /// One write: run inside the transaction, answered after the commit.
 trait Job: Send {
+    fn is_alone(&self) -> bool;
     fn run(&mut self, connection: &Connection);
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Work<T, F> {
+    alone: bool,
     run: Option<F>,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
@@ -40,9 +42,16 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     fn run(&mut self, connection: &Connection) {
         if let Some(work) = self.run.take() {
-            self.result = Some(in_savepoint(connection, work));
+            self.result = Some(match self.alone {
+                true => work(connection),
+                false => in_savepoint(connection, work),
+            });
         }
     }
 
@@ -85,7 +94,17 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         let slot = queue.reserve().await.map_err(|_| StoreError::Closed)?;
-        submit(slot, work).await
+        submit(slot, false, work).await
+    }
+
+    /// Runs `work` outside any transaction, while everything else waits: for what SQLite does in no other way.
+    pub(super) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        let slot = queue.reserve().await.map_err(|_| StoreError::Closed)?;
+        submit(slot, true, work).await
     }
 
     /// Runs `work` in a transaction of its own, unless the queue is full: back-pressure for those who can come again.
@@ -98,7 +117,7 @@ impl Writer {
             mpsc::error::TrySendError::Full(()) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(()) => StoreError::Closed,
         })?;
-        submit(slot, work).await
+        submit(slot, false, work).await
     }
 }
 
@@ -114,10 +133,12 @@ impl Drop for Writer {
 
 async fn submit<T: Send + 'static>(
     slot: mpsc::Permit<'_, Box<dyn Job>>,
+    alone: bool,
     work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let (caller, answer) = oneshot::channel();
     slot.send(Box::new(Work {
+        alone,
         run: Some(work),
         result: None,
         caller,
@@ -133,12 +154,23 @@ fn run(
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
-        let begun = clock.elapsed();
-        let committed = commit(connection, &mut group);
-        let took = clock.elapsed().saturating_sub(begun);
-        metrics.committed(took, group.len(), committed.is_err());
-        for job in group.drain(..) {
-            job.answer(committed.clone());
+        while !group.is_empty() {
+            let next_alone = group.iter().position(|job| job.is_alone());
+            let rest = group.split_off(next_alone.unwrap_or(group.len()).max(1));
+            let (begun, writes) = (clock.elapsed(), group.len());
+            let committed = match next_alone {
+                Some(0) => {
+                    group.iter_mut().for_each(|job| job.run(connection));
+                    Ok(())
+                }
+                _ => commit(connection, &mut group),
+            };
+            let took = clock.elapsed().saturating_sub(begun);
+            metrics.committed(took, writes, committed.is_err());
+            for job in group.drain(..) {
+                job.answer(committed.clone());
+            }
+            group.extend(rest);
         }
     }
 }

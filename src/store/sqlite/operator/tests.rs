@@ -1,0 +1,102 @@
+//! Lists among a million rows: no filter makes the database look at all of them.
+
+use rusqlite::Connection;
+
+use super::super::super::{ConversationFilter, DeliveryFilter, DeliveryState, Part};
+use super::super::open::open_writer;
+use super::{conversations, deliveries};
+use crate::domain::{ConversationId, Lane, Owner};
+
+/// Fails if a statement would read a whole table, or sort.
+fn check_plan(connection: &Connection, sql: &str) {
+    let mut plan = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
+    let count = plan.parameter_count();
+    let values = vec![rusqlite::types::Value::Null; count];
+    let steps = plan
+        .query_map(rusqlite::params_from_iter(values), |row| {
+            row.get::<_, String>(3)
+        })
+        .unwrap();
+    for step in steps.map(Result::unwrap) {
+        let by_partial_index =
+            step.contains("USING INDEX") || step.contains("USING COVERING INDEX");
+        let is_slow = step.contains("TEMP B-TREE") || step.contains("SCAN") && !by_partial_index;
+        assert!(!is_slow, "{step}: {sql}");
+    }
+}
+
+const PART: Part = Part {
+    before: Some(7),
+    limit: 5,
+};
+
+/// Gives a value, and none.
+fn either<T>(value: T) -> [Option<T>; 2] {
+    [Some(value), None]
+}
+
+#[test]
+fn no_list_of_conversations_reads_them_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = open_writer(&folder.path().join("x.db")).unwrap();
+    let owners = [
+        Some(Owner::Assistant),
+        Some(Owner::Pending),
+        Some(Owner::Human),
+        None,
+    ];
+    let yes_or_no = [Some(true), Some(false), None];
+    for assistant in either("support".to_owned()) {
+        for owner in owners {
+            for external_id in either("ana".into()) {
+                for phone in either("+1555".into()) {
+                    for (waiting, opted_out) in yes_or_no
+                        .iter()
+                        .flat_map(|w| yes_or_no.iter().map(|o| (*w, *o)))
+                    {
+                        let filter = ConversationFilter {
+                            assistant: assistant.clone(),
+                            owner,
+                            external_id: external_id.clone(),
+                            phone: phone.clone(),
+                            waiting,
+                            opted_out,
+                        };
+                        check_plan(&connection, &conversations::statement(&filter, PART).0);
+                        let page = conversations::list(&connection, &filter, PART).unwrap();
+                        assert_eq!(page.items.len(), 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_list_of_deliveries_reads_them_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = open_writer(&folder.path().join("x.db")).unwrap();
+    let states = DeliveryState::ALL.map(Some).into_iter().chain([None]);
+    for state in states {
+        for lane in [Some(Lane::Braze), Some(Lane::Desk), None] {
+            for assistant in either("support".to_owned()) {
+                for conversation in either(ConversationId(uuid::Uuid::nil())) {
+                    for possible_duplicate in [Some(true), Some(false), None] {
+                        let filter = DeliveryFilter {
+                            state,
+                            lane,
+                            assistant: assistant.clone(),
+                            conversation,
+                            possible_duplicate,
+                        };
+                        check_plan(&connection, &deliveries::statement(&filter, PART).0);
+                        let page = deliveries::list(&connection, &filter, PART).unwrap();
+                        assert_eq!(page.items.len(), 0);
+                    }
+                }
+            }
+        }
+    }
+}
