@@ -439,7 +439,6 @@ async fn a_reply_that_a_newer_message_overtakes_is_counted_as_dropped() {
     let scrape = until(&world, r#"turns_total{result="settled"}"#, 2.0).await;
     scrape.shows(&[
         (r#"deliveries_dropped_total{reason="superseded"}"#, 1.0),
-        (r#"deliveries{lane="braze",state="ready"}"#, 1.0),
         // The first message is answered anew, together with the second.
         (
             r#"messages_total{assistant="support",outcome="replied"}"#,
