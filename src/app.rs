@@ -1,5 +1,7 @@
 //! The composition root: a configuration in, a running gateway out. It alone knows every part.
 
+mod counters;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +19,7 @@ use crate::http::operator::{self, Office};
 use crate::http::{self, Door, Doors, Tls, TlsConfig};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
+use crate::metrics::Metrics;
 use crate::model::{Target, TargetError};
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
@@ -102,8 +105,9 @@ struct Outside {
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let store = Arc::new(Sqlite::open(&config.store, clock.clone())?);
-        Self::start_on(store, config, clock).await
+        let metrics = Arc::new(counters::of(config, &clock));
+        let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
+        Self::start_with(Arc::new(store), metrics, config, clock).await
     }
 
     /// Starts everything on a store that is open already.
@@ -112,8 +116,18 @@ impl App {
         config: &Config,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        let metrics = Arc::new(counters::of(config, &clock));
+        Self::start_with(store, metrics, config, clock).await
+    }
+
+    async fn start_with(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
-        let outside = Outside::connect(config, &clock)?;
+        let outside = Outside::connect(config, &clock, &metrics)?;
         let shutdown = Shutdown::new();
         let (listener, address) = listen("server.listen", config.server.listen).await?;
         let (back_office, operator_address) =
@@ -129,6 +143,7 @@ impl App {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
             memory: Arc::clone(&memory),
+            metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             watchdog: Arc::clone(&watchdog),
@@ -137,15 +152,12 @@ impl App {
             stop_began: Arc::default(),
             turns_over: CancellationToken::new(),
         };
-        let routes = outside.routes(config);
-        workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
+        let doors = Arc::new(doors(config, &prompts, &outside, &shared));
+        let ways = outside.routes(config);
+        workers::start(shared, config.turns, ways, config.reply.on_unknown.into()).await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let doors = doors(
-            config, &prompts, &outside, &store, &clock, &shutdown, &watchdog,
-        );
-        let doors = Arc::new(doors);
         let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
         let stop = async move {
             stop.stopping().await;
@@ -270,7 +282,7 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
 }
 
 impl Outside {
-    fn connect(config: &Config, clock: &Clock) -> Result<Self, StartError> {
+    fn connect(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
         let mut outside = Self {
             targets: BTreeMap::new(),
             desks: BTreeMap::new(),
@@ -281,6 +293,7 @@ impl Outside {
                 name: name.clone(),
                 source: Box::new(source),
             })?;
+            let target = target.measured(metrics.model(name));
             outside.targets.insert(name.clone(), target);
         }
         for (name, desk) in &config.desks {
@@ -288,6 +301,7 @@ impl Outside {
                 name: name.clone(),
                 source,
             })?;
+            let desk = desk.measured(metrics.desk(name));
             outside.desks.insert(name.clone(), Arc::new(desk));
         }
         for (name, workspace) in &config.workspaces {
@@ -299,6 +313,7 @@ impl Outside {
                         source,
                     }
                 })?;
+            let workspace = workspace.measured(metrics.workspace(name));
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)
@@ -395,10 +410,7 @@ fn doors(
     config: &Config,
     prompts: &[(String, Prompts)],
     outside: &Outside,
-    store: &Arc<dyn Store>,
-    clock: &Clock,
-    shutdown: &Shutdown,
-    watchdog: &Arc<Watchdog>,
+    shared: &Shared,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -419,9 +431,10 @@ fn doors(
         burst: config.burst.into(),
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
-        clock: clock.clone(),
-        watchdog: Arc::clone(watchdog),
-        shutdown: shutdown.clone(),
-        store: Arc::clone(store),
+        clock: shared.clock.clone(),
+        watchdog: Arc::clone(&shared.watchdog),
+        shutdown: shared.shutdown.clone(),
+        store: Arc::clone(&shared.store),
+        metrics: Arc::clone(&shared.metrics),
     }
 }

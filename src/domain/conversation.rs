@@ -79,6 +79,15 @@ pub enum HandoffReason {
 }
 
 impl HandoffReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 5] = [
+        Self::CustomerAsked,
+        Self::Rule,
+        Self::Model,
+        Self::Failure,
+        Self::Operator,
+    ];
+
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,6 +110,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 2] = [Self::AgentReleased, Self::TimedOut];
+
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {
         match self {

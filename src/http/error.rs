@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::braze::InboundError;
 use crate::clock::Elapsed;
+use crate::metrics::Arrival;
 use crate::store::StoreError;
 
 /// Seconds after which Braze may come again when nothing could be stored; its own retries wait about as long.
@@ -108,6 +109,18 @@ pub(super) struct ProblemDetails {
 }
 
 impl HttpError {
+    /// Tells what a message that was not kept counts as.
+    pub(super) fn arrival(&self) -> Arrival {
+        match self {
+            Self::Unreadable(_) => Arrival::Quarantined,
+            Self::TooLarge { .. } => Arrival::TooLarge,
+            Self::SlowBody(_) => Arrival::Slow,
+            Self::Packed => Arrival::Packed,
+            _ if self.status().is_server_error() => Arrival::Unavailable,
+            _ => Arrival::Broken,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,

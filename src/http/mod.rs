@@ -6,6 +6,7 @@ mod conversations;
 mod error;
 mod health;
 mod inbound;
+mod measures;
 pub mod operator;
 mod peers;
 mod pulse;
@@ -29,6 +30,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::braze::InboundLimits;
 use crate::clock::Clock;
 use crate::handoff::Desk;
+use crate::metrics::{Metrics, Part};
 use crate::problem::Problem;
 use crate::prompts::Prompts;
 use crate::redact::Secret;
@@ -248,6 +250,8 @@ pub struct Doors {
     pub shutdown: Shutdown,
     /// Where messages are kept.
     pub store: Arc<dyn Store>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 type Shared = State<Arc<Doors>>;
@@ -261,6 +265,7 @@ async fn in_time(State(doors): Shared, request: Request, next: Next) -> Response
 
 /// Gives all routes.
 pub fn router(doors: Arc<Doors>) -> Router {
+    let metrics = Arc::clone(&doors.metrics);
     Router::new()
         .route("/v1/inbound", post(inbound::to_default))
         .route("/v1/inbound/{assistant}", post(inbound::to_assistant))
@@ -272,7 +277,8 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/readyz", get(health::ready))
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(|_| {
+        .layer(CatchPanicLayer::custom(move |_| {
+            metrics.work().panicked(Part::Door);
             HttpError::Panicked.into_response()
         }))
         .layer(from_fn_with_state(Arc::clone(&doors), in_time))

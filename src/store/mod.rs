@@ -18,6 +18,7 @@ use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
     Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
 };
+use crate::metrics::Standing;
 use crate::redact::Private;
 
 pub use operator::{
@@ -114,6 +115,8 @@ pub struct Claimed {
     pub crashes: u32,
     /// Whether they are convicted of the last one: they are not tried again.
     pub is_poison: bool,
+    /// How many replies that still waited to leave were taken back for these messages.
+    pub overtaken: u64,
     /// The proof that it is held.
     pub lease: Lease,
 }
@@ -224,7 +227,9 @@ pub struct StoreSize {
     pub database_bytes: u64,
     /// Bytes of the write-ahead log, which is moved into the database from time to time.
     pub wal_bytes: u64,
-    /// Bytes that are free on the disk.
+    /// Bytes of the disk that it is on; 0 where that cannot be told.
+    pub disk_bytes: u64,
+    /// Bytes that are free there, for this process.
     pub disk_free_bytes: u64,
     /// Customer messages without an outcome.
     pub waiting: u64,
@@ -366,6 +371,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Gives the store's size and room. It waits for nothing.
     fn size(&self) -> StoreSize;
+
+    /// Tells what stands in the store and how large it is, for the measures.
+    async fn standing(&self) -> Result<Standing, StoreError>;
 
     /// Writes something small; it fails where nothing can be kept, or new messages are refused.
     async fn probe(&self) -> Result<(), StoreError>;

@@ -118,7 +118,7 @@ async fn a_claim_costs_the_same_with_a_crowd_waiting() {
         backlog: 1_000_000,
         ..SqliteConfig::default()
     };
-    let store = Sqlite::open(&config, clock.clone()).unwrap();
+    let store = Sqlite::open(&config, clock.clone(), frontdesk::metrics::Store::default()).unwrap();
     let accepting = stream::iter(0..customers).for_each_concurrent(256, async |number: u32| {
         let accepted = store.accept(message(number)).await;
         accepted.unwrap();

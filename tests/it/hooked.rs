@@ -8,6 +8,7 @@ use frontdesk::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
     OnUnknown, Settlement,
 };
+use frontdesk::metrics::Standing;
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
     Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
@@ -162,6 +163,10 @@ impl Store for Hooked {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.inner.counts().await
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        hook!(self.standing())
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

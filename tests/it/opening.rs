@@ -19,7 +19,11 @@ fn open(path: &Path) -> Result<Sqlite, OpenError> {
         path: path.to_owned(),
         ..SqliteConfig::default()
     };
-    Sqlite::open(&config, Clock::system())
+    Sqlite::open(
+        &config,
+        Clock::system(),
+        frontdesk::metrics::Store::default(),
+    )
 }
 
 /// Makes a file as the first version left it, with so many answered messages, and one that waits.

@@ -15,6 +15,7 @@ use frontdesk::domain::{
     EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery, OnUnknown,
     Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
 };
+use frontdesk::metrics;
 use frontdesk::redact::Private;
 use frontdesk::store::{
     Accepted, Actor, AuditFilter, Burst, Claimed, Counts, Decided, Decision, DeliveryFilter,
@@ -1482,13 +1483,13 @@ async fn the_audit_log_and_receipts_are_kept_for_400_days(#[values(InSqlite)] on
     bench.says("ana", "hello").await;
     let (receipt, _) = bench.erase("ana").await;
     let operations = bench.store.operations();
-    bench.clock.advance(400 * DAY - SECOND);
+    bench.clock.advance(Duration::from_hours(400 * 24 - 1));
     bench.store.purge().await.unwrap();
     assert_eq!(
         operations.receipt(receipt.id).await.unwrap(),
         Some(receipt.clone())
     );
-    bench.clock.advance(SECOND);
+    bench.clock.advance(Duration::from_hours(1));
     bench.store.purge().await.unwrap();
     assert_eq!(operations.receipt(receipt.id).await.unwrap(), None);
     let acts = operations
@@ -1702,7 +1703,7 @@ impl Bench {
                     path: folder.join("frontdesk.db"),
                     ..SqliteConfig::default()
                 };
-                Box::new(Sqlite::open(&config, clock.clone()).unwrap())
+                Box::new(Sqlite::open(&config, clock.clone(), metrics::Store::default()).unwrap())
             }
         }
     }
@@ -2012,7 +2013,11 @@ fn open(path: &Path) -> Result<Arc<dyn Store>, OpenError> {
         path: path.to_owned(),
         ..SqliteConfig::default()
     };
-    Ok(Arc::new(Sqlite::open(&config, Clock::system())?))
+    Ok(Arc::new(Sqlite::open(
+        &config,
+        Clock::system(),
+        metrics::Store::default(),
+    )?))
 }
 
 fn silent(outcome: Outcome) -> Settlement {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
+use frontdesk::metrics;
 use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use frontdesk::store::{Counts, Sqlite};
@@ -82,7 +83,8 @@ impl World {
     pub(crate) async fn hooked() -> (Self, Arc<Hooked>) {
         let world = Self::start().await;
         assert!(soon(world.app.stop()).await);
-        let store = Sqlite::open(&world.config.store, world.clock.clone()).unwrap();
+        let uncounted = metrics::Store::default();
+        let store = Sqlite::open(&world.config.store, world.clock.clone(), uncounted).unwrap();
         let hooked = Arc::new(Hooked::around(store));
         let store = Arc::clone(&hooked);
         let app = App::start_on(store, &world.config, world.clock.clone())

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 
 use super::{Office, Role};
 use crate::http::{HttpError, auth};
+use crate::metrics::Doorway;
 use crate::store::Actor;
 
 /// Somebody who may look.
@@ -28,7 +29,10 @@ fn known(office: &Office, headers: &HeaderMap, needed: Role) -> Result<Actor, Ht
             found = Some((name, person.role));
         }
     }
-    let (name, role) = found.ok_or(HttpError::Unauthorized)?;
+    let Some((name, role)) = found else {
+        office.doors.metrics.work().refused(Doorway::Operator);
+        return Err(HttpError::Unauthorized);
+    };
     if role < needed {
         return Err(HttpError::Forbidden {
             needed: needed.as_str(),

@@ -12,7 +12,7 @@ use super::Office;
 use super::asked::{Asked, Id, cursor, part};
 use super::auth::{Operator, Viewer};
 use super::shapes::{Conversation, Delivery, Handoff, List, Message, Owner};
-use crate::domain::{ConversationId, EndReason};
+use crate::domain::{self, ConversationId, EndReason, HandoffReason};
 use crate::handoff;
 use crate::http::HttpError;
 use crate::redact::Private;
@@ -174,6 +174,10 @@ pub(super) async fn take_over(
     let idle = idle.unwrap_or(handoff::DEFAULT_IDLE);
     let taken = store.operations().take_over(id, idle, actor).await?;
     let taken = taken.ok_or(HttpError::NoConversation)?;
+    if conversation.owner == domain::Owner::Assistant {
+        let assistant = office.doors.metrics.assistant(&conversation.assistant);
+        assistant.handed_off(HandoffReason::Operator.as_str());
+    }
     Ok(Json(TakenOver {
         conversation_id: id.0,
         owner: Owner::Human,
@@ -216,10 +220,14 @@ pub(super) async fn release(
     let now = doors.clock.now();
     let end = handoff::end(now, &conversation, EndReason::AgentReleased, has_desk);
     match doors.store.operations().release(end, actor).await? {
-        Ended::Returned => Ok(Json(Released {
-            conversation_id: id,
-            owner: Owner::Assistant,
-        })),
+        Ended::Returned => {
+            let ended = EndReason::AgentReleased.as_str();
+            doors.metrics.work().handoff_ended(ended);
+            Ok(Json(Released {
+                conversation_id: id,
+                owner: Owner::Assistant,
+            }))
+        }
         Ended::NotHandedOff => Err(HttpError::NotHandedOff),
         Ended::Unknown => Err(HttpError::NoConversation),
     }

@@ -24,8 +24,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Doors, HttpError, health};
+use super::{Doors, HttpError, health, measures};
 use crate::memory::Memory;
+use crate::metrics::Part;
 
 pub use config::{OperatorConfig, PersonConfig, Role};
 
@@ -44,8 +45,10 @@ pub struct Office {
     pub idle: BTreeMap<String, Duration>,
 }
 
-/// Gives all routes: the API, and health as the public listener has it.
+/// Gives all routes: the API, the measures, and health as the public listener has it.
 pub fn router(office: Arc<Office>) -> Router {
+    let metrics = Arc::clone(&office.doors.metrics);
+    let measures = measures::router(Arc::clone(&office.doors));
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -54,9 +57,11 @@ pub fn router(office: Arc<Office>) -> Router {
     api.layer(Extension(openapi::finish(document)))
         .with_state(office)
         .merge(health)
+        .merge(measures)
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(|_| {
+        .layer(CatchPanicLayer::custom(move |_| {
+            metrics.work().panicked(Part::Door);
             HttpError::Panicked.into_response()
         }))
 }

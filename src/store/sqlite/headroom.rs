@@ -117,11 +117,12 @@ impl Headroom {
     /// Looks at the disk, and frees the ballast where it is full, or so full that the next write may fail.
     pub(super) fn relieve(&self) {
         let (database_bytes, wal_bytes) = (length(&self.database), length(&self.log));
-        let free = free(&self.database);
+        let disk = disk(&self.database);
         let mut seen = self.seen();
         seen.size.database_bytes = database_bytes;
         seen.size.wal_bytes = wal_bytes;
-        if let Some(free) = free {
+        if let Some((all, free)) = disk {
+            seen.size.disk_bytes = all;
             self.judge_disk(&mut seen, free);
         }
     }
@@ -215,10 +216,13 @@ fn count_waiting(connection: &Connection) -> Result<u64, StoreError> {
     Ok(u64::try_from(rows).unwrap_or_default())
 }
 
-/// Gives the free bytes of the disk that a file is on, as far as this process may use them.
-fn free(file: &Path) -> Option<u64> {
+/// Gives the bytes of the disk that a file is on, and the free ones, as far as this process may use them.
+fn disk(file: &Path) -> Option<(u64, u64)> {
     match rustix::fs::statvfs(folder(file)) {
-        Ok(disk) => Some(disk.f_bavail.saturating_mul(disk.f_frsize)),
+        Ok(disk) => Some((
+            disk.f_blocks.saturating_mul(disk.f_frsize),
+            disk.f_bavail.saturating_mul(disk.f_frsize),
+        )),
         Err(error) => {
             tracing::debug!(%error, "the free disk could not be measured");
             None

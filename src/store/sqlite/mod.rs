@@ -11,6 +11,7 @@ mod open;
 mod operator;
 mod rows;
 mod sound;
+mod standing;
 mod turns;
 mod unsent;
 mod upkeep;
@@ -34,8 +35,9 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    NodeId, OnUnknown, Settlement, new_id,
+    NodeId, OnUnknown, Settlement, Suppression, new_id,
 };
+use crate::metrics::{self, Standing};
 use crate::problem::Problem;
 use headroom::Headroom;
 use writer::Writer;
@@ -99,6 +101,7 @@ pub struct Sqlite {
     clock: Clock,
     node: NodeId,
     wake: Wake,
+    metrics: metrics::Store,
     grounds: Grounds,
     _lock: open::Lock,
 }
@@ -111,7 +114,11 @@ struct Readers {
 
 impl Sqlite {
     /// Opens the file, makes it where it is missing, and holds it against other processes.
-    pub fn open(config: &SqliteConfig, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(
+        config: &SqliteConfig,
+        clock: Clock,
+        metrics: metrics::Store,
+    ) -> Result<Self, OpenError> {
         let path = &config.path;
         let io = |source| OpenError::Io {
             path: path.clone(),
@@ -128,11 +135,18 @@ impl Sqlite {
                 permits: Arc::new(Semaphore::new(readers.len())),
                 free: Arc::new(Mutex::new(readers)),
             },
-            writer: Writer::start(connection, Arc::clone(&headroom)).map_err(io)?,
+            writer: Writer::start(
+                connection,
+                Arc::clone(&headroom),
+                clock.clone(),
+                metrics.clone(),
+            )
+            .map_err(io)?,
             headroom,
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
+            metrics,
             grounds: Grounds::default(),
             _lock: lock,
         })
@@ -320,7 +334,8 @@ impl Store for Sqlite {
         let clearance = self
             .write(move |connection, here| deliveries::clear(connection, here, delivery))
             .await?;
-        if matches!(clearance, Clearance::Dropped(_)) {
+        if let Clearance::Dropped(why) = clearance {
+            self.metrics.dropped(why.as_str(), 1);
             // What stood behind it may go now, or its messages wait for another answer.
             self.wake.braze.ring();
             self.wake.desk.ring();
@@ -375,11 +390,13 @@ impl Store for Sqlite {
     }
 
     async fn purge(&self) -> Result<u64, StoreError> {
-        let removed = self.write(upkeep::purge).await?;
-        if removed > 0 {
+        let purged = self.write(upkeep::purge).await?;
+        let expired = Suppression::Expired.as_str();
+        self.metrics.dropped(expired, purged.expired);
+        if purged.rows > 0 {
             self.wake.turns.ring();
         }
-        Ok(removed)
+        Ok(purged.rows)
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
@@ -388,6 +405,22 @@ impl Store for Sqlite {
 
     fn size(&self) -> StoreSize {
         self.headroom.size()
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        let standing = self.read(standing::look).await?;
+        let size = self.size();
+        let disk = |bytes| (size.disk_bytes > 0).then_some(bytes);
+        Ok(Standing {
+            queued: self.writer.queued(),
+            database_bytes: size.database_bytes,
+            wal_bytes: size.wal_bytes,
+            disk_bytes: disk(size.disk_bytes),
+            disk_free_bytes: disk(size.disk_free_bytes),
+            is_disk_low: size.is_disk_low,
+            is_backlog_full: size.is_backlog_full,
+            ..standing
+        })
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

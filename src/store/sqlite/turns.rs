@@ -108,7 +108,8 @@ fn claimed(
     attempts: i64,
 ) -> Result<Option<Claimed>, StoreError> {
     // Replies that still wait answer less than what is known now; the messages that they were for are answered anew.
-    if unsent::overtake(connection, here, row)? {
+    let overtaken = unsent::overtake(connection, here, row)?;
+    if overtaken > 0 {
         conversation.version = connection
             .prepare_cached("SELECT version FROM conversation WHERE key = ?")?
             .query_row([row], |row| row.get(0))?;
@@ -140,6 +141,7 @@ fn claimed(
         waiting,
         crashes: u32::try_from(attempts - 1).unwrap_or_default(),
         is_poison: attempts > CONVICTED,
+        overtaken,
         lease,
     }))
 }

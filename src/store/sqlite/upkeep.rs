@@ -79,8 +79,16 @@ fn convict(connection: &Connection, here: Here) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What a purge did.
+pub(super) struct Purged {
+    /// Rows that it removed or gave up.
+    pub(super) rows: u64,
+    /// Deliveries among them that were too old.
+    pub(super) expired: u64,
+}
+
 /// Removes what is over: dedupe keys, sent deliveries, unreadable bodies; and gives up deliveries that are too old.
-pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreError> {
+pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, StoreError> {
     let seen = connection
         .prepare_cached(
             "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen WHERE expires_at <= ? LIMIT ?)",
@@ -102,7 +110,11 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
     let expired = unsent::expire(connection, here, PURGE_ROWS)?;
     let audit = operator::purge(connection, here, PURGE_ROWS)?;
-    Ok(u64::try_from(seen + over + unread + expired + audit).unwrap_or(u64::MAX))
+    let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+    Ok(Purged {
+        rows: count(seen + over + unread + expired + audit),
+        expired: count(expired),
+    })
 }
 
 /// Proves that the database takes writes.

@@ -8,6 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::StoreError;
 use super::headroom::Headroom;
+use crate::clock::Clock;
+use crate::metrics;
 
 /// Writes that may wait for the thread; beyond them intake is refused. At 10,000 writes a second this is 0.2 s of work.
 const QUEUE: usize = 2_048;
@@ -72,16 +74,28 @@ where
 
 impl Writer {
     /// Starts the thread. It ends when the handle is dropped and the queue is empty.
-    pub(super) fn start(connection: Connection, headroom: Arc<Headroom>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        headroom: Arc<Headroom>,
+        clock: Clock,
+        metrics: metrics::Store,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&connection, jobs, &headroom))?;
+            .spawn(move || run(&connection, jobs, &headroom, &clock, &metrics))?;
         Ok(Self {
             queue: Some(queue),
             workers: Arc::new(Semaphore::new(WORKERS_SHARE)),
             thread: Some(thread),
         })
+    }
+
+    /// Tells how many writes wait for the thread.
+    pub(super) fn queued(&self) -> u64 {
+        let waiting = |queue: &mpsc::Sender<_>| queue.max_capacity() - queue.capacity();
+        let waiting = self.queue.as_ref().map_or(0, waiting);
+        u64::try_from(waiting).unwrap_or(u64::MAX)
     }
 
     /// Runs `work` in a transaction of its own, however long it has to wait for a place in the queue.
@@ -146,13 +160,20 @@ async fn submit<T: Send + 'static>(
     answer.await.unwrap_or(Err(StoreError::Closed))
 }
 
-fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, headroom: &Headroom) {
+fn run(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    headroom: &Headroom,
+    clock: &Clock,
+    metrics: &metrics::Store,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
         let looked = headroom.look(connection);
         while !group.is_empty() {
             let next_alone = group.iter().position(|job| job.is_alone());
             let rest = group.split_off(next_alone.unwrap_or(group.len()).max(1));
+            let (begun, writes) = (clock.elapsed(), group.len());
             let committed = match next_alone {
                 Some(0) => {
                     for job in &mut group {
@@ -165,6 +186,8 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, headroom
             if committed.is_err() {
                 headroom.relieve();
             }
+            let took = clock.elapsed().saturating_sub(begun);
+            metrics.committed(took, writes, committed.is_err());
             for job in group.drain(..) {
                 job.answer(committed.clone());
             }
@@ -234,7 +257,8 @@ mod tests {
             ..SqliteConfig::default()
         };
         let headroom = Headroom::new(&config, Clock::system());
-        Writer::start(connection, Arc::new(headroom)).unwrap()
+        let metrics = metrics::Store::default();
+        Writer::start(connection, Arc::new(headroom), Clock::system(), metrics).unwrap()
     }
 
     #[tokio::test]

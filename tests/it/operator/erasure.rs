@@ -316,11 +316,11 @@ async fn nothing_of_an_erased_customer_is_left_between_the_rows_of_others() {
         world.pass(Duration::from_secs(1)).await;
     }
     for customer in [3, 17, 29] {
-        let (id, word) = (format!("customer-{customer}-"), format!("word{customer}x"));
-        assert!(traces(&world, &id) > 10 && traces(&world, &word) > 100);
+        let (id, said) = (format!("customer-{customer}-"), format!("word{customer}x"));
+        assert!(traces(&world, &id) > 10 && traces(&world, &said) > 100);
         let erased = erase(&world, &json!({ "external_id": id })).await;
         assert_eq!(erased.body["removed"]["messages"], 20, "{erased:?}");
-        assert_eq!((traces(&world, &id), traces(&world, &word)), (0, 0));
+        assert_eq!((traces(&world, &id), traces(&world, &said)), (0, 0));
     }
     assert!(traces(&world, "word4x") > 100, "others stay");
     world.end().await;

@@ -146,7 +146,7 @@ async fn of_all_who_decide_about_a_delivery_one_is_heard() {
                 .status
         };
         let takeover = format!("/operator/v1/conversations/{conversation}/takeover");
-        let take_over = async {
+        let taking = async {
             stray(&world, number + 3_000).await;
             let taken = act(&world, &takeover).await;
             (taken, world.heard(&customer).len())
@@ -155,7 +155,7 @@ async fn of_all_who_decide_about_a_delivery_one_is_heard() {
             decide("retry", number),
             decide("sent", number + 1_000),
             decide("drop", number + 2_000),
-            take_over,
+            taking,
         );
         world.rest().await;
         let finally = world.heard(&customer).len();
