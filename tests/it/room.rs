@@ -194,7 +194,7 @@ async fn a_full_disk_refuses_what_is_new_loses_nothing_and_is_left_behind_by_its
     let at_braze = yard.braze.hold();
     drop(held);
     until(async || rows(&database, WITHOUT_OUTCOME) == ["0"]).await;
-    assert!(!ballast.exists(), "freed");
+    until(async || !ballast.exists()).await;
     assert_eq!(
         say(&gateway, 40).await,
         None,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{History, StoreError};
-use super::rows::{MESSAGE, collect, millis, read_message};
+use super::rows::{MESSAGE, MESSAGE_COLUMNS, collect, millis, read_message};
 use crate::domain::{ConversationId, Said, new_id};
 
 /// Messages read beyond the limit, since those of one turn may stand a little apart in the order of arrival.
@@ -37,7 +37,7 @@ pub(super) fn last(
         transaction
             .prepare_cached(&sql)?
             .query(params![row, limit + ORDER_MARGIN])?,
-        |row| Ok((row.get::<_, i64>(7)?, read_message(row)?)),
+        |row| Ok((row.get::<_, i64>(MESSAGE_COLUMNS)?, read_message(row)?)),
     )?;
     messages.sort_by_key(|(turn, message)| (*turn, message.seq));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -22,6 +22,9 @@ pub(super) const CONVERSATION_COLUMNS: usize = 14;
 pub(super) const MESSAGE: &str =
     "id, seq, author, text, media, at, outcome IS NOT NULL AND outcome = 'failed(poison)'";
 
+/// How many columns [`MESSAGE`] has.
+pub(super) const MESSAGE_COLUMNS: usize = 7;
+
 /// Reads a conversation from a row that begins with [`CONVERSATION`].
 pub(super) fn read_conversation(row: &Row<'_>) -> Result<Conversation, StoreError> {
     let owner: String = row.get(5)?;

@@ -7,8 +7,8 @@ use super::super::super::{
     StoreError, Transcript,
 };
 use super::super::rows::{
-    CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, read_conversation, read_message, time,
-    unreadable,
+    CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, MESSAGE_COLUMNS, collect, read_conversation,
+    read_message, time, unreadable,
 };
 use super::deliveries;
 use super::query::{Query, page};
@@ -211,12 +211,12 @@ fn messages(
     let rows = statement.query(params![conversation, before, i64::from(part.limit) + 1])?;
     let found = collect(rows, |row| {
         let message = read_message(row)?;
-        let outcome: Option<String> = row.get(6)?;
+        let outcome: Option<String> = row.get(MESSAGE_COLUMNS)?;
         let read = |name: String| Outcome::from_name(&name).ok_or_else(|| unreadable(&name));
         let view = MessageView {
             outcome: outcome.map(read).transpose()?,
-            rule: row.get(7)?,
-            prompt_version: row.get(8)?,
+            rule: row.get(MESSAGE_COLUMNS + 1)?,
+            prompt_version: row.get(MESSAGE_COLUMNS + 2)?,
             message,
         };
         Ok((view.message.seq, view))
