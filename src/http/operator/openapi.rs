@@ -9,8 +9,11 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{
+    Components, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
 
 use super::auth::Viewer;
 use crate::http::error::ProblemDetails;
@@ -56,6 +59,7 @@ pub(super) fn head() -> OpenApi {
 
 /// Adds to every operation how it can fail, and gives the document's text.
 pub(super) fn finish(mut document: OpenApi) -> Document {
+    document.components.iter_mut().for_each(close_choices);
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
@@ -63,6 +67,21 @@ pub(super) fn finish(mut document: OpenApi) -> Document {
         }
     }
     Document(document.to_json().unwrap_or_default().into())
+}
+
+/// Says of each choice between objects what is so by the way they are read: a choice holds nothing besides.
+fn close_choices(components: &mut Components) {
+    for schema in components.schemas.values_mut() {
+        let RefOr::T(Schema::OneOf(choices)) = schema else {
+            continue;
+        };
+        for choice in &mut choices.items {
+            if let RefOr::T(Schema::Object(object)) = choice {
+                let nothing = AdditionalProperties::FreeForm(false);
+                object.additional_properties = Some(Box::new(nothing));
+            }
+        }
+    }
 }
 
 fn add_failures(operation: &mut Operation) {
