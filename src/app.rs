@@ -1,33 +1,34 @@
 //! The composition root: a configuration in, a running gateway out. It alone knows every part.
 
 mod counters;
+mod entrances;
+mod outside;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
-use crate::config::{AssistantConfig, Config, meant};
-use crate::handoff::{Desk, DeskError};
-use crate::http::operator::{self, Office};
-use crate::http::{self, Door, Doors, Tls, TlsConfig};
+use crate::config::{Config, meant};
+use crate::handoff::DeskError;
+use crate::http::{Door, Doors};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::model::{Target, TargetError};
+use crate::model::TargetError;
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
 use crate::watchdog::Watchdog;
-use crate::workers::{self, Route, Shared};
+use crate::workers::{self, Shared};
+use entrances::Entrances;
+use outside::Outside;
 
 /// What is left of the time to stop when turns are cut short: enough to write down where they stood.
 const LAST_WRITES: Duration = Duration::from_secs(1);
@@ -95,13 +96,6 @@ pub enum StartError {
     },
 }
 
-/// The clients of everything outside, by their names in the configuration.
-struct Outside {
-    targets: BTreeMap<String, Target>,
-    desks: BTreeMap<String, Arc<Desk>>,
-    workspaces: BTreeMap<String, Arc<Workspace>>,
-}
-
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
@@ -129,57 +123,35 @@ impl App {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let outside = Outside::connect(config, &clock, &metrics)?;
         let shutdown = Shutdown::new();
-        let (listener, address) = listen("server.listen", config.server.listen).await?;
-        let (back_office, operator_address) =
-            listen("operator.listen", config.operator.listen).await?;
-
-        let certificate = |tls: Option<&TlsConfig>| certificate(tls, &clock, &shutdown);
-        let tls = certificate(config.server.tls.as_ref())?;
-        let back_tls = certificate(config.operator.tls.as_ref())?;
-
-        let memory = Arc::new(Memory::new(config.memory.clone()));
-        let watchdog = Arc::new(Watchdog::new(clock.clone()));
+        let entrances = Entrances::open(config, &clock, &shutdown).await?;
+        let (address, operator_address) = entrances.addresses();
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
-            memory: Arc::clone(&memory),
-            metrics: Arc::clone(&metrics),
+            memory: Arc::new(Memory::new(config.memory.clone())),
+            metrics,
             clock: clock.clone(),
             shutdown: shutdown.clone(),
-            watchdog: Arc::clone(&watchdog),
+            watchdog: Arc::new(Watchdog::new(clock.clone())),
             turns_end: config.server.drain.saturating_sub(LAST_WRITES),
             sends_end: sends_end(config),
             stop_began: Arc::default(),
             turns_over: CancellationToken::new(),
         };
-        let doors = Arc::new(doors(config, &prompts, &outside, &shared));
-        let ways = outside.routes(config);
-        workers::start(shared, config.turns, ways, config.reply.on_unknown.into()).await?;
+        let doors = doors(config, &prompts, &outside, &shared);
+        let memory = Arc::clone(&shared.memory);
+        let ways_out = outside.routes(config);
+        workers::start(
+            shared,
+            config.turns,
+            ways_out,
+            config.reply.on_unknown.into(),
+        )
+        .await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
-        let stop = async move {
-            stop.stopping().await;
-            time.sleep(withdraw).await;
-        };
-        let public = http::router(Arc::clone(&doors));
-        let entrance = config.server.entrance(tls);
-        shutdown.spawn(entrance.serve(listener, public, shutdown.clone(), stop));
-        let office = Office {
-            people: config.operator.people.clone(),
-            doors,
-            memory,
-            reply_ttl: config.reply.ttl,
-            idle: idle(config),
-        };
-        let private = operator::router(Arc::new(office));
-        let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
-        shutdown.spawn(
-            entrance.serve(back_office, private, shutdown.clone(), async move {
-                stop.stopping().await;
-            }),
-        );
+        entrances.serve(config, doors, memory);
         Ok(Self {
             address,
             operator_address,
@@ -231,33 +203,6 @@ impl App {
     }
 }
 
-async fn listen(
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen {
-        key,
-        address,
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-fn certificate(
-    tls: Option<&TlsConfig>,
-    clock: &Clock,
-    shutdown: &Shutdown,
-) -> Result<Option<Tls>, StartError> {
-    let tls = tls.cloned().map(Tls::open).transpose();
-    let tls = tls.map_err(StartError::Tls)?;
-    if let Some(tls) = &tls {
-        tls.watch(clock.clone(), shutdown);
-    }
-    Ok(tls)
-}
-
 /// Loads the folder of each assistant, or says everything that is wrong with any.
 pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Problem>> {
     let mut loaded = Vec::new();
@@ -278,76 +223,6 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
         Ok(loaded)
     } else {
         Err(problems)
-    }
-}
-
-impl Outside {
-    fn connect(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
-        let mut outside = Self {
-            targets: BTreeMap::new(),
-            desks: BTreeMap::new(),
-            workspaces: BTreeMap::new(),
-        };
-        for (name, model) in &config.models {
-            let target = Target::new(model, clock.clone()).map_err(|source| StartError::Model {
-                name: name.clone(),
-                source: Box::new(source),
-            })?;
-            let target = target.measured(metrics.model(name));
-            outside.targets.insert(name.clone(), target);
-        }
-        for (name, desk) in &config.desks {
-            let desk = Desk::new(desk, clock.clone()).map_err(|source| StartError::Desk {
-                name: name.clone(),
-                source,
-            })?;
-            let desk = desk.measured(metrics.desk(name));
-            outside.desks.insert(name.clone(), Arc::new(desk));
-        }
-        for (name, workspace) in &config.workspaces {
-            let on_unknown = config.reply.on_unknown.into();
-            let workspace =
-                Workspace::new(workspace, on_unknown, clock.clone()).map_err(|source| {
-                    StartError::Workspace {
-                        name: name.clone(),
-                        source,
-                    }
-                })?;
-            let workspace = workspace.measured(metrics.workspace(name));
-            outside.workspaces.insert(name.clone(), Arc::new(workspace));
-        }
-        Ok(outside)
-    }
-
-    fn routes(&self, config: &Config) -> Vec<Route> {
-        let workspaces = self.workspaces.iter().map(|(name, workspace)| {
-            let speakers = config.assistants.iter().filter(|(_, assistant)| {
-                meant(assistant.workspace.as_deref(), &config.workspaces) == Some(name)
-            });
-            let campaign = |assistant: &AssistantConfig| Campaign {
-                id: assistant.campaign_id.clone(),
-                property: assistant.message_property.clone(),
-            };
-            Route::Workspace {
-                name: name.clone(),
-                workspace: Arc::clone(workspace),
-                campaigns: Arc::new(
-                    speakers
-                        .map(|(name, assistant)| (name.clone(), campaign(assistant)))
-                        .collect(),
-                ),
-            }
-        });
-        let desks = self.desks.iter().map(|(name, desk)| {
-            let users = config.assistants.iter();
-            let users = users.filter(|(_, assistant)| assistant.desk.as_ref() == Some(name));
-            Route::Desk {
-                name: name.clone(),
-                desk: Arc::clone(desk),
-                assistants: users.map(|(name, _)| name.clone()).collect(),
-            }
-        });
-        workspaces.chain(desks).collect()
     }
 }
 
@@ -394,16 +269,6 @@ fn assistants(
         Some((name.clone(), Arc::new(assistant)))
     });
     assistants.collect()
-}
-
-/// Gives how long people may be silent, for the assistants that have a desk.
-fn idle(config: &Config) -> BTreeMap<String, Duration> {
-    let assistants = config.assistants.iter();
-    let idle = assistants.filter_map(|(name, assistant)| {
-        let desk = config.desks.get(assistant.desk.as_ref()?)?;
-        Some((name.clone(), desk.idle))
-    });
-    idle.collect()
 }
 
 fn doors(

@@ -3,6 +3,7 @@
 mod backup;
 mod ballast;
 mod deliveries;
+mod grounds;
 mod handoffs;
 mod headroom;
 mod history;
@@ -17,7 +18,6 @@ mod unsent;
 mod upkeep;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,7 +26,6 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
@@ -39,6 +38,7 @@ use crate::domain::{
 };
 use crate::metrics::{self, Standing};
 use crate::problem::Problem;
+use grounds::Grounds;
 use headroom::Headroom;
 use writer::Writer;
 
@@ -190,30 +190,6 @@ impl Sqlite {
         })
         .await
         .map_err(|_| StoreError::Closed)?
-    }
-}
-
-/// What the turns under way stand on, by the row of their conversation.
-#[derive(Debug, Default)]
-struct Grounds(Mutex<HashMap<i64, CancellationToken>>);
-
-impl Grounds {
-    fn hold(&self, lease: &Lease) {
-        self.all().insert(lease.row, lease.ground.clone());
-    }
-
-    fn shift(&self, row: i64) {
-        if let Some(ground) = self.all().get(&row) {
-            ground.cancel();
-        }
-    }
-
-    fn leave(&self, lease: &Lease) {
-        self.all().remove(&lease.row);
-    }
-
-    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<i64, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,96 @@
+//! Everything outside: the clients of models, desks and workspaces, and the ways out that lead to them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::StartError;
+use crate::braze::{Campaign, Workspace};
+use crate::clock::Clock;
+use crate::config::{AssistantConfig, Config, meant};
+use crate::handoff::Desk;
+use crate::metrics::Metrics;
+use crate::model::Target;
+use crate::workers::Route;
+
+/// The clients of everything outside, by their names in the configuration.
+pub(super) struct Outside {
+    pub(super) targets: BTreeMap<String, Target>,
+    pub(super) desks: BTreeMap<String, Arc<Desk>>,
+    workspaces: BTreeMap<String, Arc<Workspace>>,
+}
+
+impl Outside {
+    /// Makes the clients. Nothing is called yet.
+    pub(super) fn connect(
+        config: &Config,
+        clock: &Clock,
+        metrics: &Metrics,
+    ) -> Result<Self, StartError> {
+        let mut outside = Self {
+            targets: BTreeMap::new(),
+            desks: BTreeMap::new(),
+            workspaces: BTreeMap::new(),
+        };
+        for (name, model) in &config.models {
+            let target = Target::new(model, clock.clone()).map_err(|source| StartError::Model {
+                name: name.clone(),
+                source: Box::new(source),
+            })?;
+            let target = target.measured(metrics.model(name));
+            outside.targets.insert(name.clone(), target);
+        }
+        for (name, desk) in &config.desks {
+            let desk = Desk::new(desk, clock.clone()).map_err(|source| StartError::Desk {
+                name: name.clone(),
+                source,
+            })?;
+            let desk = desk.measured(metrics.desk(name));
+            outside.desks.insert(name.clone(), Arc::new(desk));
+        }
+        for (name, workspace) in &config.workspaces {
+            let on_unknown = config.reply.on_unknown.into();
+            let workspace =
+                Workspace::new(workspace, on_unknown, clock.clone()).map_err(|source| {
+                    StartError::Workspace {
+                        name: name.clone(),
+                        source,
+                    }
+                })?;
+            let workspace = workspace.measured(metrics.workspace(name));
+            outside.workspaces.insert(name.clone(), Arc::new(workspace));
+        }
+        Ok(outside)
+    }
+
+    /// Gives the ways out, each with the assistants that take it.
+    pub(super) fn routes(&self, config: &Config) -> Vec<Route> {
+        let workspaces = self.workspaces.iter().map(|(name, workspace)| {
+            let speakers = config.assistants.iter().filter(|(_, assistant)| {
+                meant(assistant.workspace.as_deref(), &config.workspaces) == Some(name)
+            });
+            let campaign = |assistant: &AssistantConfig| Campaign {
+                id: assistant.campaign_id.clone(),
+                property: assistant.message_property.clone(),
+            };
+            Route::Workspace {
+                name: name.clone(),
+                workspace: Arc::clone(workspace),
+                campaigns: Arc::new(
+                    speakers
+                        .map(|(name, assistant)| (name.clone(), campaign(assistant)))
+                        .collect(),
+                ),
+            }
+        });
+        let desks = self.desks.iter().map(|(name, desk)| {
+            let users = config.assistants.iter();
+            let users = users.filter(|(_, assistant)| assistant.desk.as_ref() == Some(name));
+            Route::Desk {
+                name: name.clone(),
+                desk: Arc::clone(desk),
+                assistants: users.map(|(name, _)| name.clone()).collect(),
+            }
+        });
+        workspaces.chain(desks).collect()
+    }
+}

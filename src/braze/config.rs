@@ -1,0 +1,107 @@
+//! The settings of a workspace.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::http_client::{self, Plain};
+use crate::problem::Problem;
+use crate::redact::Secret;
+
+/// How long a request may be given: less would call slow connections doubtful, more would outlive a stop.
+const TIMEOUTS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(5)..=Duration::from_secs(90);
+
+/// One Braze workspace: `[workspaces.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceConfig {
+    /// The REST endpoint, such as `https://rest.iad-01.braze.com`. Not the dashboard's address.
+    pub endpoint: String,
+    /// A REST API key with the permission `campaigns.trigger.send`, as a reference.
+    pub api_key: Secret,
+    /// Requests a second, 1 to 10,000: more than one gateway can make. Default 20: the hourly pool of 250,000 is 69 a
+    /// second, and others share it.
+    #[serde(default = "default_rate")]
+    pub rate: NonZeroU32,
+    /// Requests that may go at once after a quiet time, 1 to 10,000. Default 40.
+    #[serde(default = "default_burst")]
+    pub burst: NonZeroU32,
+    /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: NonZeroU32,
+    /// Whether a reply that is answered with 502 or 504 is one of unknown fate. Default false: Braze says that it sends
+    /// nothing where it answers with an error, though these two may come from a server before it.
+    #[serde(default)]
+    pub gateway_errors_in_doubt: bool,
+    /// How long one request may take, 5 s to 90 s. Default 20 s.
+    #[serde(default = "default_timeout", with = "crate::duration")]
+    pub timeout: Duration,
+}
+
+fn default_rate() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(19)
+}
+
+fn default_burst() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(39)
+}
+
+fn default_concurrency() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(7)
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(20)
+}
+
+impl WorkspaceConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::from_iter(self.check_endpoint());
+        problems.extend(self.api_key.check_sent("api_key"));
+        for (key, value, most) in [
+            ("rate", self.rate, 10_000),
+            ("burst", self.burst, 10_000),
+            ("concurrency", self.concurrency, 256),
+        ] {
+            if value.get() > most {
+                problems.push(Problem::new(
+                    key,
+                    format!("expected 1 to {most}, found {value}"),
+                ));
+            }
+        }
+        if !TIMEOUTS.contains(&self.timeout) {
+            problems.push(Problem::new("timeout", "expected 5 s to 90 s"));
+        }
+        problems
+    }
+
+    fn check_endpoint(&self) -> Option<Problem> {
+        // Braze speaks TLS everywhere; only a stand-in on this machine does not.
+        if let Some(problem) = http_client::check_url("endpoint", &self.endpoint, Plain::Never) {
+            return Some(problem);
+        }
+        let message = if self.endpoint.contains("dashboard") {
+            "this is the dashboard's address"
+        } else if self.endpoint.starts_with("https://sdk.") {
+            "this is the SDK's address"
+        } else if self.endpoint.trim_end_matches('/').ends_with("/send") {
+            "the path of the request is added by itself"
+        } else {
+            return None;
+        };
+        Some(
+            Problem::new("endpoint", message).help(
+                "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
+            ),
+        )
+    }
+
+    /// Gives the secrets, to be filled in.
+    pub fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
+        vec![("api_key", &mut self.api_key)]
+    }
+}
