@@ -21,18 +21,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long a model may take to answer, by default.
 const DEADLINE: Duration = Duration::from_secs(25);
 
-/// Gives the first column of every row, as text.
-fn rows(world: &World, sql: &str) -> Vec<String> {
-    let file = rusqlite::Connection::open(world.folder().join("frontdesk.db")).unwrap();
-    let mut statement = file.prepare(sql).unwrap();
-    let rows = statement.query_map((), |row| row.get(0)).unwrap();
-    rows.map(Result::unwrap).collect()
-}
-
 /// Gives the deliveries to Braze with all that an operator sees: state, attempts, doubt and error.
 fn deliveries(world: &World) -> Vec<String> {
-    rows(
-        world,
+    world.rows(
         "SELECT state || ' ' || attempts || ' ' || possible_duplicate || ' ' || coalesce(error, '-')
          FROM delivery WHERE lane = 'braze' ORDER BY key",
     )
@@ -40,8 +31,7 @@ fn deliveries(world: &World) -> Vec<String> {
 
 /// Gives what became of the customers' messages, in the order in which the customers first wrote.
 fn outcomes(world: &World) -> Vec<String> {
-    rows(
-        world,
+    world.rows(
         "SELECT coalesce(outcome, 'none') FROM message WHERE author = 'customer' ORDER BY conversation, seq",
     )
 }
@@ -491,6 +481,7 @@ fn completion(content: &str) -> String {
 #[case::no_http(Act::Says(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()))]
 #[case::breaks_off(Act::Says(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{\"choices\": [{".to_vec()))]
 #[case::error(Act::answers(500, "", "{\"error\": {\"message\": \"boom\"}}"))]
+#[case::error_with_words(Act::answers(500, "", completion("{\"reply\":\"Hi\"}")))]
 #[case::busy(Act::answers(429, "retry-after: 20\r\n", "{}"))]
 #[case::busy_and_curt(Act::answers(429, "", ""))]
 #[case::locked(Act::answers(401, "", "{\"error\": {\"code\": \"invalid_api_key\"}}"))]
@@ -618,6 +609,7 @@ async fn a_desk_that_is_down_for_hours_is_asked_by_the_schedule_and_hears_in_the
 #[case::gone(Plan::status(410).times(3), 0)]
 #[case::forbidden(Plan::status(403).times(3), 0)]
 #[case::moved(Plan::status(302).times(3), 0)]
+#[case::moved_with_its_body(Plan::status(307).times(3), 0)]
 #[case::slow(Plan::delay(Duration::from_secs(20)).taken().times(3), 3)]
 #[case::lost_answer(Plan::reset().taken().times(3), 3)]
 #[tokio::test]
