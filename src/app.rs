@@ -1,5 +1,7 @@
 //! The composition root: a configuration in, a running gateway out. It alone knows every part.
 
+mod counters;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -13,9 +15,11 @@ use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{Desk, DeskError};
-use crate::http::{self, Door, Doors};
+use crate::http::operator::{self, Office};
+use crate::http::{self, Door, Doors, Tls, TlsConfig};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
+use crate::metrics::Metrics;
 use crate::model::{Target, TargetError};
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
@@ -32,6 +36,7 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
+    operator_address: SocketAddr,
     prompts: Vec<(String, Prompts)>,
     store: Arc<dyn Store>,
     shutdown: Shutdown,
@@ -75,9 +80,14 @@ pub enum StartError {
         /// Why.
         source: BuildError,
     },
+    /// The certificate cannot be used, though it could when it was checked.
+    #[error("{0}")]
+    Tls(Problem),
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} (`server.listen`): {source}")]
+    #[error("cannot listen on {address} (`{key}`): {source}")]
     Listen {
+        /// The key that names it.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -95,8 +105,9 @@ struct Outside {
 impl App {
     /// Starts everything. Requests are taken, and work goes on, when this returns.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let store = Arc::new(Sqlite::open(&config.store, clock.clone())?);
-        Self::start_on(store, config, clock).await
+        let metrics = Arc::new(counters::of(config, &clock));
+        let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
+        Self::start_with(Arc::new(store), metrics, config, clock).await
     }
 
     /// Starts everything on a store that is open already.
@@ -105,19 +116,34 @@ impl App {
         config: &Config,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let prompts = load_prompts(config).map_err(StartError::Prompts)?;
-        let outside = Outside::connect(config, &clock)?;
-        let shutdown = Shutdown::new();
-        let address = config.server.listen;
-        let listen = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let metrics = Arc::new(counters::of(config, &clock));
+        Self::start_with(store, metrics, config, clock).await
+    }
 
+    async fn start_with(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let prompts = load_prompts(config).map_err(StartError::Prompts)?;
+        let outside = Outside::connect(config, &clock, &metrics)?;
+        let shutdown = Shutdown::new();
+        let (listener, address) = listen("server.listen", config.server.listen).await?;
+        let (back_office, operator_address) =
+            listen("operator.listen", config.operator.listen).await?;
+
+        let certificate = |tls: Option<&TlsConfig>| certificate(tls, &clock, &shutdown);
+        let tls = certificate(config.server.tls.as_ref())?;
+        let back_tls = certificate(config.operator.tls.as_ref())?;
+
+        let memory = Arc::new(Memory::new(config.memory.clone()));
         let watchdog = Arc::new(Watchdog::new(clock.clone()));
         let shared = Shared {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
-            memory: Arc::new(Memory::new(config.memory.clone())),
+            memory: Arc::clone(&memory),
+            metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             watchdog: Arc::clone(&watchdog),
@@ -126,20 +152,37 @@ impl App {
             stop_began: Arc::default(),
             turns_over: CancellationToken::new(),
         };
-        let routes = outside.routes(config);
-        workers::start(shared, config.turns, routes, config.reply.on_unknown.into()).await?;
+        let doors = Arc::new(doors(config, &prompts, &outside, &shared));
+        let ways = outside.routes(config);
+        workers::start(shared, config.turns, ways, config.reply.on_unknown.into()).await?;
         for (_, prompts) in &prompts {
             prompts::watch(prompts.clone(), clock.clone(), &shutdown);
         }
-        let doors = doors(
-            config, &prompts, &outside, &store, &clock, &shutdown, &watchdog,
-        );
-        let stop = shutdown.clone();
-        shutdown.spawn(http::serve(listener, Arc::new(doors), async move {
+        let (stop, time, withdraw) = (shutdown.clone(), clock.clone(), config.server.withdraw);
+        let stop = async move {
             stop.stopping().await;
-        }));
+            time.sleep(withdraw).await;
+        };
+        let public = http::router(Arc::clone(&doors));
+        let entrance = config.server.entrance(tls);
+        shutdown.spawn(entrance.serve(listener, public, shutdown.clone(), stop));
+        let office = Office {
+            people: config.operator.people.clone(),
+            doors,
+            memory,
+            reply_ttl: config.reply.ttl,
+            idle: idle(config),
+        };
+        let private = operator::router(Arc::new(office));
+        let (entrance, stop) = (config.operator.entrance(back_tls), shutdown.clone());
+        shutdown.spawn(
+            entrance.serve(back_office, private, shutdown.clone(), async move {
+                stop.stopping().await;
+            }),
+        );
         Ok(Self {
             address,
+            operator_address,
             prompts,
             store,
             shutdown,
@@ -151,6 +194,11 @@ impl App {
     /// Gives the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Gives the address that the operator's API listens on.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator_address
     }
 
     /// Gives the store, for who asks what became of things.
@@ -183,6 +231,33 @@ impl App {
     }
 }
 
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn certificate(
+    tls: Option<&TlsConfig>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Result<Option<Tls>, StartError> {
+    let tls = tls.cloned().map(Tls::open).transpose();
+    let tls = tls.map_err(StartError::Tls)?;
+    if let Some(tls) = &tls {
+        tls.watch(clock.clone(), shutdown);
+    }
+    Ok(tls)
+}
+
 /// Loads the folder of each assistant, or says everything that is wrong with any.
 pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Problem>> {
     let mut loaded = Vec::new();
@@ -207,7 +282,7 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
 }
 
 impl Outside {
-    fn connect(config: &Config, clock: &Clock) -> Result<Self, StartError> {
+    fn connect(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
         let mut outside = Self {
             targets: BTreeMap::new(),
             desks: BTreeMap::new(),
@@ -218,6 +293,7 @@ impl Outside {
                 name: name.clone(),
                 source: Box::new(source),
             })?;
+            let target = target.measured(metrics.model(name));
             outside.targets.insert(name.clone(), target);
         }
         for (name, desk) in &config.desks {
@@ -225,6 +301,7 @@ impl Outside {
                 name: name.clone(),
                 source,
             })?;
+            let desk = desk.measured(metrics.desk(name));
             outside.desks.insert(name.clone(), Arc::new(desk));
         }
         for (name, workspace) in &config.workspaces {
@@ -236,6 +313,7 @@ impl Outside {
                         source,
                     }
                 })?;
+            let workspace = workspace.measured(metrics.workspace(name));
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)
@@ -318,14 +396,21 @@ fn assistants(
     assistants.collect()
 }
 
+/// Gives how long people may be silent, for the assistants that have a desk.
+fn idle(config: &Config) -> BTreeMap<String, Duration> {
+    let assistants = config.assistants.iter();
+    let idle = assistants.filter_map(|(name, assistant)| {
+        let desk = config.desks.get(assistant.desk.as_ref()?)?;
+        Some((name.clone(), desk.idle))
+    });
+    idle.collect()
+}
+
 fn doors(
     config: &Config,
     prompts: &[(String, Prompts)],
     outside: &Outside,
-    store: &Arc<dyn Store>,
-    clock: &Clock,
-    shutdown: &Shutdown,
-    watchdog: &Arc<Watchdog>,
+    shared: &Shared,
 ) -> Doors {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -346,9 +431,10 @@ fn doors(
         burst: config.burst.into(),
         limits: config.inbound.clone(),
         body_bytes: config.server.body_bytes,
-        clock: clock.clone(),
-        watchdog: Arc::clone(watchdog),
-        shutdown: shutdown.clone(),
-        store: Arc::clone(store),
+        clock: shared.clock.clone(),
+        watchdog: Arc::clone(&shared.watchdog),
+        shutdown: shared.shutdown.clone(),
+        store: Arc::clone(&shared.store),
+        metrics: Arc::clone(&shared.metrics),
     }
 }

@@ -39,10 +39,11 @@
 //!                        └── POST /v1/conversations/ID/release
 //! ```
 //!
-//! **In.** A door checks the bearer token, reads the body ([`braze::parse`]) and stores the message. It answers 202 when
-//! the commit is on disk, 200 for a copy. What cannot be read is kept too, in quarantine, since Braze does not send it
-//! again. The message makes its conversation due: `burst.quiet` from now, `burst.cap` from the first one at most, and at
-//! once where a phrase rule is met that hands over or opts out.
+//! **In.** A listener of our own bounds what strangers can cost ([`http::Entrance`]). A door checks the bearer token, reads
+//! the body ([`braze::parse`]) and stores the message. It answers 202 when the commit is on disk, 200 for a copy. What
+//! cannot be read is kept too, in quarantine, since Braze does not send it again. The message makes its conversation due:
+//! `burst.quiet` from now, `burst.cap` from the first one at most, and at once where a phrase rule is met that hands over
+//! or opts out.
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
@@ -62,6 +63,10 @@
 //! event ([`handoff`]) with transcript and summary, and what the customer writes from then on is forwarded. It comes
 //! back when the desk releases it, or after `desks.NAME.idle`.
 //!
+//! **By hand.** Operators have a listener of their own ([`http::operator`]). What they decide goes through the same store,
+//! under the same fences: a takeover is a new owner and a new epoch, a retry passes the last check like any delivery, an
+//! erasure leaves turns and couriers nothing to write to. Each act and its line in the audit log are one transaction.
+//!
 //! # Layers
 //!
 //! The modules below are listed from top to bottom, and a module names only modules below it. There are no circles;
@@ -78,21 +83,22 @@
 //! | ways out | [`braze`], [`handoff`] | one protocol each |
 //! | the store | [`store`] | SQL, and nothing else does |
 //! | terms | [`domain`] | what things are; no IO |
-//! | ground | [`telemetry`], [`http_client`], [`shutdown`], [`watchdog`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
+//! | ground | [`telemetry`], [`metrics`], [`http_client`], [`shutdown`], [`watch`], [`watchdog`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
 //!
 //! Each module owns its errors and its slice of the configuration. Errors become a status in one place
 //! ([`http::HttpError`]), problems of a configuration are composed in one place ([`config::Config::load`]). The one trait
-//! is [`store::Store`]; whatever is outside is a real client with a base URL, and its fakes are servers.
+//! is [`store::Store`], whose part for operators is [`store::Operations`]; whatever is outside is a real client with a base URL, and its fakes are servers.
 //!
 //! # Promises, and how they are kept
 //!
 //! 1. **What was accepted is kept.** One thread writes; whatever waits shares a commit with a full sync, and each caller
-//!    is answered after it. A full queue or disk is a 503, which makes Braze come again.
+//!    is answered after it. A full queue, backlog or disk is a 503, which makes Braze come again.
 //! 2. **One at a time, in order.** [`store::Store::claim`] gives a conversation to one worker, with a [`store::Lease`]
 //!    that only it can make and that [`store::Store::settle`] demands. Deliveries leave one after the other for each
 //!    conversation and way out.
-//! 3. **Every message ends in one outcome.** A turn cannot settle without one. A turn that panics, and messages whose
-//!    claims ended in a crash three times, end in `failed(poison)` with a word to the customer.
+//! 3. **Every message ends in one outcome.** A turn cannot settle without one. A turn that panics, and messages that were
+//!    under way at three crashes and alone among suspects at the last, end in `failed(poison)` with a word to the
+//!    customer. No model is shown them again.
 //! 4. **No double talk.** [`store::Store::clear`] refuses an assistant's words when people have the conversation, the
 //!    customer has opted out, a newer message has come, or the words are too old. It is the same commit that marks them as
 //!    leaving, so nothing fits in between.
@@ -150,8 +156,11 @@ pub mod domain;
 
 pub mod telemetry;
 
+pub mod metrics;
+
 pub mod http_client;
 pub mod shutdown;
+pub mod watch;
 pub mod watchdog;
 
 pub mod redact;

@@ -22,6 +22,12 @@ const MESSAGE_BYTES: usize = 160;
 /// Letters of a token, for an estimate that is on the safe side: 3 in European languages.
 const LETTERS_PER_TOKEN: usize = 3;
 
+/// How long what was forgotten stays so, though a turn still ends: far longer than any turn takes.
+const FORGOTTEN_FOR: Duration = Duration::from_hours(1);
+
+/// How many conversations are known as forgotten: more than anybody erases in that time.
+const FORGOTTEN: u64 = 10_000;
+
 /// How long a message may be remembered: a minute is less than a question takes, a month more than anybody means.
 const TTLS: std::ops::RangeInclusive<Duration> =
     Duration::from_mins(1)..=Duration::from_hours(30 * 24);
@@ -79,6 +85,7 @@ pub struct Window {
 #[derive(Debug)]
 pub struct Memory {
     cache: Cache<ConversationId, Arc<Window>>,
+    forgotten: Cache<ConversationId, ()>,
     config: MemoryConfig,
 }
 
@@ -90,7 +97,15 @@ impl Memory {
             .weigher(|_, window: &Arc<Window>| u32::try_from(window.weight()).unwrap_or(u32::MAX))
             .time_to_idle(config.ttl)
             .build();
-        Self { cache, config }
+        let forgotten = Cache::builder()
+            .max_capacity(FORGOTTEN)
+            .time_to_live(FORGOTTEN_FOR)
+            .build();
+        Self {
+            cache,
+            forgotten,
+            config,
+        }
     }
 
     /// Gives what was said before in a conversation that was just claimed, oldest first, within the limits.
@@ -128,6 +143,15 @@ impl Memory {
             messages: messages.into_iter().skip(surplus).collect(),
         };
         self.cache.insert(conversation.id, Arc::new(window)).await;
+        if self.forgotten.contains_key(&conversation.id) {
+            self.cache.invalidate(&conversation.id).await;
+        }
+    }
+
+    /// Forgets a conversation that is gone, also what a turn that was under way would remember of it yet.
+    pub async fn forget(&self, conversation: ConversationId) {
+        self.forgotten.insert(conversation, ()).await;
+        self.cache.invalidate(&conversation).await;
     }
 
     /// Drops what is too old, too many or too long; the newest stays longest.
@@ -181,7 +205,7 @@ fn estimated_tokens(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::clock::later;
-    use crate::domain::{Author, MessageId, new_id};
+    use crate::domain::{Author, Customer, MessageId, Owner, new_id};
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -198,6 +222,7 @@ mod tests {
                 text: (*text).into(),
                 media: Vec::new(),
                 at: later(START, minute(index)),
+                is_poison: false,
             })
             .collect()
     }
@@ -237,6 +262,33 @@ mod tests {
             ..MemoryConfig::default()
         };
         assert!(kept(config, &["a"], START).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_remembered_no_more() {
+        let conversation = Conversation {
+            id: ConversationId(new_id(START)),
+            assistant: "support".to_owned(),
+            customer: Customer::new(Some("ana".to_owned()), None, None).unwrap(),
+            owner: Owner::Assistant,
+            handoff: None,
+            opted_out: false,
+            epoch: 0,
+            version: 1,
+            language: None,
+            profile: Private::default(),
+            opened_at: START,
+            window_expires_at: START,
+        };
+        let memory = Memory::new(MemoryConfig::default());
+        let id = conversation.id;
+        memory.remember(&conversation, 1, messages(&["hi"])).await;
+        assert!(memory.cache.contains_key(&id));
+        memory.forget(id).await;
+        assert!(!memory.cache.contains_key(&id));
+        // A turn that was under way ends now.
+        memory.remember(&conversation, 2, messages(&["hi"])).await;
+        assert!(!memory.cache.contains_key(&id));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -135,7 +135,12 @@ impl Secret {
 
     /// Finds what keeps a secret from being sent in a header, under this key.
     pub fn check_sent(&self, key: &str) -> Option<Problem> {
-        let is_sent = self.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        // The white space around it is left out where it is sent.
+        let is_sent = self
+            .expose()
+            .trim()
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic());
         (!is_sent).then(|| {
             Problem::new(
                 key,
@@ -151,6 +156,20 @@ impl Secret {
         let theirs = Sha256::digest(candidate);
         !self.expose().is_empty() && bool::from(ours.as_slice().ct_eq(theirs.as_slice()))
     }
+}
+
+/// Refuses a file that everyone on the machine can read.
+pub fn check_is_private(path: &Path) -> Result<(), String> {
+    let metadata = std::fs::metadata(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0 {
+        return Err(format!(
+            "{0} can be read by everyone; run `chmod 600 {0}`",
+            path.display()
+        ));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Secret {

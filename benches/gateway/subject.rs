@@ -134,6 +134,8 @@ fn configuration(address: SocketAddr, quiet: &str, world: &World) -> String {
         r#"
         [server]
         listen = "{address}"
+        [operator]
+        listen = "127.0.0.1:0"
         [store]
         path = "quiet-{quiet}.db"
         [burst]

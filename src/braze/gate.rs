@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
 use crate::clock::{Clock, later};
+use crate::metrics;
 
 /// How long the gate stays shut after a 429 that does not say. Braze's shortest window is 3 s; this is a safe few.
 const SHUT_UNTOLD: Duration = Duration::from_secs(10);
@@ -33,6 +34,7 @@ pub struct Gate {
     shut_until: Mutex<Option<Timestamp>>,
     queue: tokio::sync::Mutex<()>,
     clock: Clock,
+    metrics: metrics::Workspace,
 }
 
 /// Governor's view of our clock.
@@ -56,11 +58,26 @@ impl Gate {
             shut_until: Mutex::new(None),
             queue: tokio::sync::Mutex::new(()),
             clock,
+            metrics: metrics::Workspace::default(),
         }
+    }
+
+    /// Counts who waits, and for how long it is shut, from here on.
+    #[must_use]
+    pub fn measured(self, metrics: metrics::Workspace) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Waits for the turn to send one request; who came first goes first.
     pub async fn pass(&self) {
+        let (waiting, since) = (self.metrics.waits(), self.clock.elapsed());
+        self.wait().await;
+        drop(waiting);
+        let waited = self.clock.elapsed().saturating_sub(since);
+        self.metrics.waited(waited);
+    }
+
+    async fn wait(&self) {
         let _turn = self.queue.lock().await;
         loop {
             if let Some(opens) = self.shut_until() {
@@ -94,7 +111,9 @@ impl Gate {
             .shut_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *shut = Some(shut.map_or(time, |until| until.max(time)));
+        let until = shut.map_or(time, |until| until.max(time));
+        self.metrics.shut(until);
+        *shut = Some(until);
     }
 
     /// Learns from an answer of Braze's: a 429 or a spent quota shuts the gate until the reset.

@@ -11,6 +11,7 @@ use super::gate::Gate;
 use crate::clock::{Clock, Elapsed, later};
 use crate::domain::{Attempted, Delivery, OnUnknown, Payload, Recipient};
 use crate::http_client::{self, BuildError, Options, Plain};
+use crate::metrics::{self, Code};
 use crate::problem::Problem;
 use crate::redact::Secret;
 use crate::retry::Schedule;
@@ -147,6 +148,7 @@ pub struct Workspace {
     concurrency: NonZeroU32,
     timeout: Duration,
     clock: Clock,
+    metrics: metrics::Workspace,
 }
 
 /// The campaign that carries an assistant's words.
@@ -200,7 +202,18 @@ impl Workspace {
             concurrency: config.concurrency,
             timeout: config.timeout,
             clock,
+            metrics: metrics::Workspace::default(),
         })
+    }
+
+    /// Counts its requests, and what happens at its gate, from here on.
+    #[must_use]
+    pub fn measured(self, metrics: metrics::Workspace) -> Self {
+        Self {
+            gate: self.gate.measured(metrics.clone()),
+            metrics,
+            ..self
+        }
     }
 
     /// Gives the gate that every send of this workspace passes.
@@ -222,11 +235,7 @@ impl Workspace {
             .post(&self.url)
             .bearer_auth(self.key.expose())
             .json(&body);
-        match self
-            .clock
-            .timeout(self.timeout, self.exchange(request))
-            .await
-        {
+        match self.ask(request).await {
             Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
             Ok(Err(error)) if error.is_connect() || error.is_builder() => retry(
                 delivery,
@@ -236,6 +245,25 @@ impl Workspace {
             Ok(Err(_)) => self.unknown("the connection broke after the request had left"),
             Err(Elapsed) => self.unknown("no answer in time"),
         }
+    }
+
+    /// Makes one request and counts it.
+    async fn ask(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Result<(u16, Vec<u8>), reqwest::Error>, Elapsed> {
+        let started = self.clock.elapsed();
+        let exchange = self.exchange(request);
+        let answered = self.clock.timeout(self.timeout, exchange).await;
+        let took = self.clock.elapsed().saturating_sub(started);
+        let code = match &answered {
+            Ok(Ok((status, _))) => Code::Status(*status),
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => Code::Unconnected,
+            Ok(Err(_)) => Code::Broken,
+            Err(Elapsed) => Code::Timeout,
+        };
+        self.metrics.asked(took, code);
+        answered
     }
 
     async fn exchange(

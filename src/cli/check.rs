@@ -9,6 +9,7 @@ use crate::app;
 use crate::config::{Config, DEFAULT_FILE, Environment, Problems, Source};
 use crate::problem::Problem;
 use crate::prompts::Prompts;
+use crate::store::SqliteConfig;
 
 /// Checks the configuration, then the prompt folders that it names.
 pub(super) fn run(file: Option<&Path>) -> Exit {
@@ -58,6 +59,25 @@ pub(super) fn load(file: Option<&Path>) -> Option<Config> {
         Ok(config) => return Some(config),
         Err(Unloaded::Unreadable(error)) => report::failure(&error),
         Err(Unloaded::Wrong(problems)) => report::all(&problems, &[]),
+    }
+    None
+}
+
+/// Loads where the store is. What else is wrong does not matter to who only looks into it, such as secrets that it is not
+/// given.
+pub(super) fn store(file: Option<&Path>) -> Option<SqliteConfig> {
+    match read(file) {
+        Ok(config) => return Some(config.store),
+        Err(Unloaded::Unreadable(error)) => report::failure(&error),
+        Err(Unloaded::Wrong(problems)) => {
+            let is_store = |problem: &Problem| problem.key.starts_with("store");
+            match &problems.config {
+                Some(config) if !problems.problems.iter().any(is_store) => {
+                    return Some(config.store.clone());
+                }
+                _ => report::all(&problems, &[]),
+            }
+        }
     }
     None
 }

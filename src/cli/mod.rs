@@ -1,5 +1,6 @@
 //! The command line: arguments, and one file a command.
 
+mod backup;
 mod check;
 mod demo;
 mod report;
@@ -25,6 +26,8 @@ enum Command {
     Serve(ConfigOption),
     /// Looks for everything wrong in the configuration and the prompt folders; starts nothing.
     Check(ConfigOption),
+    /// Copies the store to a new file and reads the copy through; the gateway may run meanwhile.
+    Backup(backup::Options),
     /// Shows the whole gateway at work on this machine; it needs no account, key or file.
     Demo(demo::Options),
     /// Runs a stand-in for a model, Braze or a desk, to try a configuration against.
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
     let ended = match cli.command {
         Command::Serve(option) => on_runtime(serve::run(option.config.as_deref())),
         Command::Check(option) => Ok(check::run(option.config.as_deref())),
+        Command::Backup(options) => backup::run(&options),
         Command::Demo(options) => on_runtime(demo::run(options)),
         Command::Sandbox(stand_in) => on_runtime(sandbox::run(stand_in)),
     };

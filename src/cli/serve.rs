@@ -33,7 +33,7 @@ pub(super) async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    tracing::info!(address = %app.address(), version = env!("CARGO_PKG_VERSION"), "frontdesk is ready");
+    tracing::info!(address = %app.address(), operator = %app.operator_address(), version = env!("CARGO_PKG_VERSION"), "frontdesk is ready");
     signals.until_stop(&app).await;
     tracing::info!("stopping");
     tokio::select! {

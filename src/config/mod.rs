@@ -9,12 +9,13 @@ mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::braze::{InboundLimits, WorkspaceConfig};
 use crate::handoff::DeskConfig;
-use crate::http::{BurstConfig, ServerConfig};
+use crate::http::{BurstConfig, OperatorConfig, ServerConfig};
 use crate::http_client::{Plain, check_url};
 use crate::memory::MemoryConfig;
 use crate::model::TargetConfig;
@@ -42,6 +43,9 @@ pub struct Config {
     /// The HTTP doors.
     #[serde(default)]
     pub server: ServerConfig,
+    /// The operator's listener, and who may use it.
+    #[serde(default)]
+    pub operator: OperatorConfig,
     /// Where messages are kept.
     #[serde(default)]
     pub store: SqliteConfig,
@@ -191,6 +195,10 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
+        let listeners = [&mut self.server.tls, &mut self.operator.tls];
+        for tls in listeners.into_iter().flatten() {
+            tls.resolve(folder);
+        }
         for assistant in self.assistants.values_mut() {
             assistant.prompts = assistant.prompts.take().map(|path| folder.join(path));
         }
@@ -199,6 +207,8 @@ impl Config {
     fn check_slices(&self) -> Vec<Problem> {
         let singles = [
             ("server", self.server.check()),
+            ("operator", self.operator.check()),
+            ("store", self.store.check()),
             ("memory", self.memory.check()),
             ("burst", self.burst.check()),
             ("inbound", self.inbound.check()),
@@ -211,7 +221,7 @@ impl Config {
             .into_iter()
             .flat_map(|(key, found)| found.into_iter().map(move |problem| problem.under(key)))
             .collect();
-        if self.reply.ttl <= self.burst.cap {
+        if (Duration::from_millis(1)..=self.burst.cap).contains(&self.reply.ttl) {
             problems.push(
                 Problem::new("reply.ttl", "is not longer than `burst.cap`")
                     .help("a message that waits for its burst would be too old to be answered"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Config, Environment};
 use crate::problem::Problem;
-use crate::redact::{Secret, SecretRef};
+use crate::redact::{self, Secret, SecretRef};
 
 /// Bytes of a secret's file; a longer one is another kind of file.
 const SECRET_FILE_BYTES: u64 = 16 * 1_024;
@@ -26,6 +26,8 @@ pub(super) fn fill(config: &mut Config, folder: &Path, environment: &Environment
 
 fn all(config: &mut Config) -> Vec<(String, &mut Secret)> {
     let mut all: Vec<(String, &mut Secret)> = Vec::new();
+    let people = config.operator.all_secrets().into_iter();
+    all.extend(people.map(|(key, secret)| (format!("operator.{key}"), secret)));
     for (name, workspace) in &mut config.workspaces {
         let found = workspace.secrets().into_iter();
         all.extend(found.map(|(key, secret)| (format!("workspaces.{name}.{key}"), secret)));
@@ -69,12 +71,6 @@ fn read_file(path: &Path) -> Result<String, String> {
     if metadata.len() > SECRET_FILE_BYTES {
         return Err(format!("{} is too long to be a secret", path.display()));
     }
-    #[cfg(unix)]
-    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0 {
-        return Err(format!(
-            "{0} can be read by everyone; run `chmod 600 {0}`",
-            path.display()
-        ));
-    }
+    redact::check_is_private(path)?;
     std::fs::read_to_string(path).map_err(unreadable)
 }

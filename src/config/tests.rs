@@ -78,7 +78,7 @@ campaign_id = ""
 "#;
     insta::assert_snapshot!(problems(text).join("\n"), @r"
     3: server.listen: expected an address and a port, such as `127.0.0.1:8080`
-    4: server.colour: unknown field `colour`, expected one of `listen`, `public_url`, `body_bytes`, `drain`
+    4: server.colour: unknown field `colour`, expected one of `listen`, `public_url`, `body_bytes`, `connections`, `per_address`, `trusted_proxies`, `tls`, `withdraw`, `drain`
     7: memory.ttl: expected a time with its unit, such as `250ms`, `25s`, `15m` or `12h`, found `5 parsecs`
     8: memory.messages: expected 0 to 200
     12: workspaces.main.api_key: a secret must be a reference, `env::NAME` or `path::file`, never the value itself
@@ -199,4 +199,68 @@ fn a_secrets_file_that_everyone_can_read_is_refused() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(load(&text, &environment()).is_ok(), good, "{mode:o}");
     }
+}
+
+#[test]
+fn operators_have_roles_and_secrets_of_their_own_and_a_listener_of_this_machine() {
+    let text = format!(
+        r#"{GOOD}
+[operator]
+listen = "0.0.0.0:8081"
+[operator.people.ana]
+role = "viewer"
+secrets = ["env::INBOUND"]
+[operator.people.bob]
+role = "admin"
+secrets = ["env::INBOUND"]
+[operator.people.cid]
+role = "operator"
+secrets = ["env::BRAZE_KEY", "env::BRAZE_KEY", "env::BRAZE_KEY"]
+[operator.people.dot]
+role = "operator"
+secrets = []
+"#
+    );
+    let found = problems(&text);
+    let expected = [
+        "operator.listen: would show customers' words",
+        "operator.people.bob.secrets[0]: is another person's too",
+        "operator.people.cid.secrets: expected one secret, or two",
+        "operator.people.cid.secrets[0]: is shorter than 24 characters",
+        "operator.people.dot.secrets: expected one secret, or two",
+    ];
+    for problem in expected {
+        assert!(
+            found.iter().any(|line| line.contains(problem)),
+            "{problem}: {found:#?}"
+        );
+    }
+    assert!(
+        !found.iter().any(|line| line.contains("people.ana")),
+        "{found:#?}"
+    );
+    let role = text.replace(r#"role = "viewer""#, r#"role = "boss""#);
+    let found = problems(&role);
+    assert!(found[0].contains("unknown variant `boss`"), "{found:#?}");
+}
+
+#[test]
+fn the_operators_listener_is_this_machine_s_where_nothing_is_said() {
+    let config = load(GOOD, &environment()).unwrap();
+    assert_eq!(config.operator.listen.to_string(), "127.0.0.1:8081");
+    assert!(config.operator.people.is_empty());
+    let six = format!("{GOOD}\n[operator]\nlisten = \"[::1]:9\"");
+    assert!(load(&six, &environment()).is_ok());
+}
+
+#[test]
+fn a_store_needs_room_for_a_message_and_for_what_is_under_way() {
+    let text = format!("{GOOD}\n[store]\nbacklog = 0\ndisk_low_mib = 31\n");
+    assert_eq!(
+        problems(&text),
+        [
+            "16: store.backlog: expected 1 or more",
+            "17: store.disk_low_mib: expected 32 or more"
+        ]
+    );
 }

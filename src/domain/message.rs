@@ -52,6 +52,8 @@ pub struct Message {
     pub media: Vec<Private<String>>,
     /// When it was stored.
     pub at: Timestamp,
+    /// Whether it was given up for crashing the gateway: people may read it, a model is not shown it again.
+    pub is_poison: bool,
 }
 
 /// One thing that a turn says; it becomes a [`Message`] when the turn is settled.

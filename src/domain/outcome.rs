@@ -51,6 +51,28 @@ pub enum Failure {
     DeliveryUnknown,
 }
 
+impl Suppression {
+    /// Every reason there is.
+    pub const ALL: [Self; 5] = [
+        Self::OptedOut,
+        Self::HumanTookOver,
+        Self::Superseded,
+        Self::Expired,
+        Self::Ignored,
+    ];
+
+    /// Gives the name that is counted and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OptedOut => "opted_out",
+            Self::HumanTookOver => "human_took_over",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 impl Outcome {
     /// Every outcome there is.
     pub const ALL: [Self; 16] = [

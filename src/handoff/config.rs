@@ -14,6 +14,9 @@ use crate::redact::Secret;
 /// How long people may be silent: a minute is a mistake already, and a month is no conversation any more.
 const IDLE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
 
+/// How long a conversation stays with people where no desk says otherwise: half a day is a shift and a break.
+pub const DEFAULT_IDLE: Duration = Duration::from_hours(12);
+
 /// How long a request may be given.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 
@@ -49,7 +52,7 @@ pub struct DeskConfig {
 }
 
 fn default_idle() -> Duration {
-    Duration::from_hours(12)
+    DEFAULT_IDLE
 }
 
 fn default_timeout() -> Duration {

@@ -8,6 +8,7 @@ use super::{DeskConfig, SigningKey, SigningKeyError};
 use crate::clock::{Clock, Elapsed, later};
 use crate::domain::{Attempted, Delivery, OnUnknown};
 use crate::http_client::{self, BuildError, Options};
+use crate::metrics::{self, Code};
 use crate::redact::{Private, Secret};
 use crate::retry::Schedule;
 
@@ -33,6 +34,7 @@ pub struct Desk {
     secrets: Vec<Secret>,
     timeout: Duration,
     clock: Clock,
+    metrics: metrics::Desk,
 }
 
 /// Why a desk's client could not be made.
@@ -56,7 +58,14 @@ impl Desk {
             secrets: config.secrets.clone(),
             timeout: config.timeout,
             clock,
+            metrics: metrics::Desk::default(),
         })
+    }
+
+    /// Counts its requests from here on.
+    #[must_use]
+    pub fn measured(self, metrics: metrics::Desk) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Tells whether a caller's token is one of this desk's.
@@ -85,7 +94,7 @@ impl Desk {
             counts: true,
             error,
         };
-        match self.clock.timeout(self.timeout, request.send()).await {
+        match self.exchange(request).await {
             Ok(Ok(response)) if response.status().is_success() => Attempted::Sent,
             Ok(Ok(response)) => {
                 let asked = http_client::retry_after(response.headers(), now, WAIT_AT_MOST);
@@ -99,6 +108,24 @@ impl Desk {
             Ok(Err(_)) => self.doubt(wait, "the connection to the desk broke"),
             Err(Elapsed) => self.doubt(wait, "the desk did not answer in time"),
         }
+    }
+
+    /// Makes one request and counts it.
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Result<reqwest::Response, reqwest::Error>, Elapsed> {
+        let started = self.clock.elapsed();
+        let answered = self.clock.timeout(self.timeout, request.send()).await;
+        let took = self.clock.elapsed().saturating_sub(started);
+        let code = match &answered {
+            Ok(Ok(response)) => Code::Status(response.status().as_u16()),
+            Ok(Err(error)) if error.is_connect() => Code::Unconnected,
+            Ok(Err(_)) => Code::Broken,
+            Err(Elapsed) => Code::Timeout,
+        };
+        self.metrics.asked(took, code);
+        answered
     }
 
     fn doubt(&self, wait: Duration, error: &str) -> Attempted {

@@ -17,7 +17,7 @@ use crate::store::HandoffEnd;
 const VERSION: u32 = 1;
 
 /// How long an event is tried for: a desk may be down for a weekend's night and day. What it never took is kept as dead.
-const KEEP_TRYING: Duration = Duration::from_hours(48);
+pub const KEEP_TRYING: Duration = Duration::from_hours(48);
 
 /// Messages of the transcript; more would hide the last ones, which matter most to who takes over.
 pub const TRANSCRIPT_MESSAGES: usize = 50;

@@ -5,7 +5,7 @@ mod desk;
 mod event;
 mod signature;
 
-pub use config::DeskConfig;
+pub use config::{DEFAULT_IDLE, DeskConfig};
 pub use desk::{Desk, DeskError};
-pub use event::{Requested, TRANSCRIPT_MESSAGES, end, message, requested};
+pub use event::{KEEP_TRYING, Requested, TRANSCRIPT_MESSAGES, end, message, requested};
 pub use signature::{SigningKey, SigningKeyError};

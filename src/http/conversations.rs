@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Doors, HttpError, Shared, auth};
 use crate::domain::{Conversation, ConversationId, EndReason};
 use crate::handoff;
+use crate::metrics::Doorway;
 use crate::store::Ended;
 
 /// Gives the conversation back to the assistant.
@@ -28,9 +29,12 @@ pub(super) async fn release(
         true,
     );
     match doors.store.end_handoff(end).await? {
-        Ended::Returned => Ok(Json(
-            json!({ "conversation_id": conversation.id.0, "owner": "assistant" }),
-        )),
+        Ended::Returned => {
+            let ended = EndReason::AgentReleased.as_str();
+            doors.metrics.work().handoff_ended(ended);
+            let returned = json!({ "conversation_id": conversation.id.0, "owner": "assistant" });
+            Ok(Json(returned))
+        }
         Ended::NotHandedOff => Err(HttpError::NotHandedOff),
         Ended::Unknown => Err(HttpError::NoConversation),
     }
@@ -51,6 +55,7 @@ async fn reachable(
         desk.is_some_and(|desk| desk.recognises(token))
     };
     if !doors.assistants.keys().any(|name| recognises(name)) {
+        doors.metrics.work().refused(Doorway::Desk);
         return Err(HttpError::Unauthorized);
     }
     let id = Uuid::parse_str(id).map_err(|_| HttpError::NoConversation)?;

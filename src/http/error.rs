@@ -5,9 +5,11 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::braze::InboundError;
 use crate::clock::Elapsed;
+use crate::metrics::Arrival;
 use crate::store::StoreError;
 
 /// Seconds after which Braze may come again when nothing could be stored; its own retries wait about as long.
@@ -19,6 +21,24 @@ pub enum HttpError {
     /// The bearer token is missing or wrong.
     #[error("the bearer token is missing or not accepted")]
     Unauthorized,
+    /// The role is too small.
+    #[error("this needs the role `{needed}`")]
+    Forbidden {
+        /// The least role that may do it.
+        needed: &'static str,
+    },
+    /// The query or the body is not as the document says.
+    #[error("{0}")]
+    BadRequest(String),
+    /// What the path names is not there.
+    #[error("there is no such {0}")]
+    Absent(&'static str),
+    /// It does not stand so that this could be done.
+    #[error("{0}")]
+    Conflict(String),
+    /// A body in quarantine cannot be read today either.
+    #[error("it still cannot be read, and is kept: {0}")]
+    StillUnreadable(InboundError),
     /// Nothing is at this path.
     #[error("there is nothing at this path")]
     NotFound,
@@ -60,33 +80,65 @@ pub enum HttpError {
     /// The gateway stops.
     #[error("the gateway is stopping; come again")]
     Stopping,
+    /// One client has too much under way.
+    #[error("too many requests of one address are under way (`server.per_address`); come again")]
+    Crowded,
+    /// The request took too long.
+    #[error("the request could not be finished in time; come again")]
+    Slow,
     /// Nothing can be stored now.
     #[error("the message could not be stored now; come again")]
     Store(#[from] StoreError),
 }
 
-/// The body of an error, by RFC 9457.
-#[derive(Serialize)]
-struct ProblemDetails {
+/// What went wrong, by RFC 9457.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemDetails {
+    /// Always `about:blank`: the status says it all.
+    #[schema(value_type = String)]
     r#type: &'static str,
+    /// The status in words.
+    #[schema(value_type = String)]
     title: &'static str,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What to look at.
     detail: String,
 }
 
 impl HttpError {
+    /// Tells what a message that was not kept counts as.
+    pub(super) fn arrival(&self) -> Arrival {
+        match self {
+            Self::Unreadable(_) => Arrival::Quarantined,
+            Self::TooLarge { .. } => Arrival::TooLarge,
+            Self::SlowBody(_) => Arrival::Slow,
+            Self::Packed => Arrival::Packed,
+            _ if self.status().is_server_error() => Arrival::Unavailable,
+            _ => Arrival::Broken,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound | Self::NoConversation | Self::WhichAssistant => StatusCode::NOT_FOUND,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Absent(_) | Self::NotFound | Self::NoConversation | Self::WhichAssistant => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotHandedOff => StatusCode::CONFLICT,
+            Self::NotHandedOff | Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::StillUnreadable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Stopping | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::Crowded | Self::Slow | Self::Store(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }
@@ -94,8 +146,11 @@ impl HttpError {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if let Self::Store(error) = &self {
-            tracing::error!(%error, "a request could not be stored");
+        match &self {
+            // The store has said so once, when it began.
+            Self::Store(StoreError::Backlog | StoreError::DiskLow) => {}
+            Self::Store(error) => tracing::error!(%error, "a request could not be stored"),
+            _ => {}
         }
         let details = ProblemDetails {
             r#type: "about:blank",

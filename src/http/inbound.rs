@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Door, Doors, HttpError, Shared, auth};
 use crate::braze::{self, InboundError};
+use crate::metrics::{Arrival, Doorway};
 use crate::redact::Private;
 use crate::rules::Action;
 use crate::store::{Accepted, NewMessage, Quarantined};
@@ -34,10 +35,9 @@ pub(super) async fn to_default(
             .assistants
             .values()
             .any(|door| auth::shows_one_of(&headers, &door.secrets));
-        Err(if known {
-            HttpError::WhichAssistant
-        } else {
-            HttpError::Unauthorized
+        Err(match known {
+            true => HttpError::WhichAssistant,
+            false => unauthorized(&doors),
         })
     }
 }
@@ -54,16 +54,37 @@ pub(super) async fn to_assistant(
     take(&doors, &name, &headers, body).await
 }
 
+/// Takes a message and counts how that went.
 async fn take(
     doors: &Doors,
     name: &str,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<serde_json::Value>), HttpError> {
+    let came = doors.clock.elapsed();
     let door = authorized(doors, name, headers)?;
-    if doors.shutdown.is_stopping() {
-        return Err(HttpError::Stopping);
-    }
+    let kept = keep(doors, door, name, headers, body).await;
+    let arrival = match &kept {
+        Ok(Accepted::New(_)) => Arrival::Accepted,
+        Ok(Accepted::Duplicate(_)) => Arrival::Duplicate,
+        Err(error) => error.arrival(),
+    };
+    let took = doors.clock.elapsed().saturating_sub(came);
+    doors.metrics.assistant(name).arrived(arrival, took);
+    let (status, id) = match kept? {
+        Accepted::New(id) => (StatusCode::ACCEPTED, id),
+        Accepted::Duplicate(id) => (StatusCode::OK, id),
+    };
+    Ok((status, Json(json!({ "message_id": id.0 }))))
+}
+
+async fn keep(
+    doors: &Doors,
+    door: &Door,
+    name: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Accepted, HttpError> {
     let packed = headers
         .get(CONTENT_ENCODING)
         .is_some_and(|coding| coding != "identity");
@@ -85,15 +106,11 @@ async fn take(
         burst: doors.burst,
         urgent,
     };
-    let (status, id) = match doors.store.accept(message).await? {
-        Accepted::New(id) => (StatusCode::ACCEPTED, id),
-        Accepted::Duplicate(id) => (StatusCode::OK, id),
-    };
-    Ok((status, Json(json!({ "message_id": id.0 }))))
+    Ok(doors.store.accept(message).await?)
 }
 
 /// Tells whether a message has to be worked on at once: who wants a person or no more messages is not kept waiting.
-fn is_urgent(door: &Door, text: &str) -> bool {
+pub(super) fn is_urgent(door: &Door, text: &str) -> bool {
     let folder = door.prompts.current();
     folder
         .rules()
@@ -113,19 +130,23 @@ fn authorized<'a>(
 ) -> Result<&'a Door, HttpError> {
     match doors.assistants.get(name) {
         Some(door) if auth::shows_one_of(headers, &door.secrets) => Ok(door),
-        Some(_) => Err(HttpError::Unauthorized),
+        Some(_) => Err(unauthorized(doors)),
         None => {
             let known = doors
                 .assistants
                 .values()
                 .any(|door| auth::shows_one_of(headers, &door.secrets));
-            Err(if known {
-                HttpError::NotFound
-            } else {
-                HttpError::Unauthorized
+            Err(match known {
+                true => HttpError::NotFound,
+                false => unauthorized(doors),
             })
         }
     }
+}
+
+fn unauthorized(doors: &Doors) -> HttpError {
+    doors.metrics.work().refused(Doorway::Inbound);
+    HttpError::Unauthorized
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, HttpError> {

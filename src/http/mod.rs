@@ -1,30 +1,36 @@
 //! The first driver: the HTTP doors. A door verifies, stores and answers; it never works on a message.
 
+mod accept;
 mod auth;
 mod conversations;
 mod error;
 mod health;
 mod inbound;
+mod measures;
+pub mod operator;
+mod peers;
+mod pulse;
+mod tls;
+mod wire;
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::braze::InboundLimits;
 use crate::clock::Clock;
 use crate::handoff::Desk;
+use crate::metrics::{Metrics, Part};
 use crate::problem::Problem;
 use crate::prompts::Prompts;
 use crate::redact::Secret;
@@ -32,7 +38,11 @@ use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
 use crate::watchdog::Watchdog;
 
+pub use accept::{Entrance, Limits};
 pub use error::HttpError;
+pub use operator::OperatorConfig;
+pub use peers::Network;
+pub use tls::{Tls, TlsConfig};
 
 /// Where the doors are: `[server]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +54,20 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// Bytes of a request's body, 1,024 to 4,194,304. Default 262,144: WhatsApp's longest text is a sixteenth of it.
     pub body_bytes: usize,
+    /// Connections at once, 1 to 65,536. Default 1,024: ten times what a burst of Braze brings, and few enough for memory.
+    pub connections: usize,
+    /// Connections of one address, and its requests under way, 1 to 65,536. Default 256: a quarter of all. Braze posts from
+    /// few addresses, each of which may bring a burst.
+    pub per_address: usize,
+    /// Who may say in `X-Forwarded-For` for whom he asks; his connections do not count as those of one address. Default
+    /// `127.0.0.1` and `::1`: who connects from the same machine is the proxy before the gateway.
+    pub trusted_proxies: Vec<Network>,
+    /// The certificate. Default none: a proxy has it.
+    pub tls: Option<TlsConfig>,
+    /// How long new connections are still taken after the stop has begun, while `/readyz` says 503 already. Default 0 s:
+    /// only a proxy that asks `/readyz` has a use for it.
+    #[serde(with = "crate::duration")]
+    pub withdraw: Duration,
     /// How long the gateway may take to finish what it holds when it is told to stop. Default 25 s: what orchestrators
     /// wait before they kill is 30 s.
     #[serde(with = "crate::duration")]
@@ -52,10 +76,21 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8_080)),
             public_url: None,
             body_bytes: 256 * 1_024,
+            connections: limits.connections,
+            per_address: limits.per_address,
+            trusted_proxies: [
+                IpAddr::from(Ipv4Addr::LOCALHOST),
+                Ipv6Addr::LOCALHOST.into(),
+            ]
+            .map(Network::from)
+            .to_vec(),
+            tls: None,
+            withdraw: Duration::ZERO,
             drain: Duration::from_secs(25),
         }
     }
@@ -64,6 +99,13 @@ impl Default for ServerConfig {
 /// How long a stop may take: two seconds to write things down, and no longer than any supervisor waits.
 const DRAINS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_mins(10);
 
+/// How many connections can be allowed: as many as one proxy has ports for.
+const CONNECTIONS: RangeInclusive<usize> = 1..=65_536;
+
+/// How long a request may take in all, its body included. Nothing that a handler does takes a second; beyond this it is
+/// stuck, and Braze, which waits 90 s, should come again rather than wait.
+const HANDLED_WITHIN: Duration = Duration::from_secs(30);
+
 /// How long a conversation may be made to wait for more of a burst; then the customer has put the phone away.
 const BURST_AT_MOST: Duration = Duration::from_mins(5);
 
@@ -71,6 +113,19 @@ const BURST_AT_MOST: Duration = Duration::from_mins(5);
 const SUPERSEDES_AT_MOST: u32 = 10;
 
 impl ServerConfig {
+    /// Gives the way in that it describes, but for the certificate.
+    pub fn entrance(&self, tls: Option<Tls>) -> Entrance {
+        Entrance {
+            limits: Limits {
+                connections: self.connections,
+                per_address: self.per_address,
+                ..Limits::default()
+            },
+            trusted_proxies: self.trusted_proxies.clone(),
+            tls,
+        }
+    }
+
     /// Finds what cannot work; but for the public address, which depends on the desks.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -79,6 +134,24 @@ impl ServerConfig {
         }
         if !(1_024..=4 * 1_024 * 1_024).contains(&self.body_bytes) {
             problems.push(Problem::new("body_bytes", "expected 1,024 to 4,194,304"));
+        }
+        for (key, value) in [
+            ("connections", self.connections),
+            ("per_address", self.per_address),
+        ] {
+            if !CONNECTIONS.contains(&value) {
+                problems.push(Problem::new(key, "expected 1 to 65,536"));
+            }
+        }
+        if self.withdraw >= self.drain {
+            problems.push(Problem::new(
+                "withdraw",
+                "has to be shorter than `server.drain`, which it is a part of",
+            ));
+        }
+        if let Some(tls) = &self.tls {
+            let found = tls.check().into_iter();
+            problems.extend(found.map(|problem| problem.under("tls")));
         }
         problems
     }
@@ -177,12 +250,22 @@ pub struct Doors {
     pub shutdown: Shutdown,
     /// Where messages are kept.
     pub store: Arc<dyn Store>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 type Shared = State<Arc<Doors>>;
 
+/// Ends a request that takes too long. A message that was on its way into the store may get there all the same; when it
+/// comes again, it is known.
+async fn in_time(State(doors): Shared, request: Request, next: Next) -> Response {
+    let answered = doors.clock.timeout(HANDLED_WITHIN, next.run(request)).await;
+    answered.unwrap_or_else(|_| HttpError::Slow.into_response())
+}
+
 /// Gives all routes.
 pub fn router(doors: Arc<Doors>) -> Router {
+    let metrics = Arc::clone(&doors.metrics);
     Router::new()
         .route("/v1/inbound", post(inbound::to_default))
         .route("/v1/inbound/{assistant}", post(inbound::to_assistant))
@@ -194,20 +277,10 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/readyz", get(health::ready))
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(|_| {
+        .layer(CatchPanicLayer::custom(move |_| {
+            metrics.work().panicked(Part::Door);
             HttpError::Panicked.into_response()
         }))
+        .layer(from_fn_with_state(Arc::clone(&doors), in_time))
         .with_state(doors)
-}
-
-/// Serves until `stop`, then until the requests under way are answered.
-pub async fn serve(
-    listener: TcpListener,
-    doors: Arc<Doors>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    let server = axum::serve(listener, router(doors)).with_graceful_shutdown(stop);
-    if let Err(error) = pin!(server.into_future()).await {
-        tracing::error!(%error, "the server ended");
-    }
 }

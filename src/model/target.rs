@@ -13,12 +13,16 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::http_client::{self, BuildError, Options};
+use crate::metrics;
 use crate::problem::Problem;
 use crate::redact::Private;
 
 /// One model endpoint. Cloning gives another handle on the same connections.
 #[derive(Clone)]
-pub struct Target(Arc<Inner>);
+pub struct Target {
+    inner: Arc<Inner>,
+    metrics: metrics::Model,
+}
 
 struct Inner {
     config: TargetConfig,
@@ -51,29 +55,40 @@ impl Target {
         let base = url.as_str().trim_end_matches('/').to_owned();
         let client = transport::client(http, clock.clone(), base, bearer(config)?);
         let config = config.clone();
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             config,
             client,
             clock,
-        })))
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            metrics: metrics::Model::default(),
+        })
+    }
+
+    /// Counts its calls from here on.
+    #[must_use]
+    pub fn measured(self, metrics: metrics::Model) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Gives the model's name, as the configuration has it.
     pub fn model(&self) -> &str {
-        &self.0.config.model
+        &self.inner.config.model
     }
 
     /// Asks for an answer, within the target's deadline. One request is sent, never a second.
     pub async fn answer(&self, question: Question) -> Result<Answered, Fault> {
         let (body, rules) = self.compose(question);
-        let (opened, elapsed) = self.call(body, self.0.config.deadline).await?;
-        let answer = object::answer(&opened.text, opened.cut, &rules)?;
-        Ok(Answered {
-            answer,
-            usage: opened.usage,
-            model: opened.model,
-            elapsed,
-        })
+        let read = |opened: Opened, elapsed| {
+            Ok(Answered {
+                answer: object::answer(&opened.text, opened.cut, &rules)?,
+                usage: opened.usage,
+                model: opened.model,
+                elapsed,
+            })
+        };
+        self.call(body, self.inner.config.deadline, read).await
     }
 
     /// Asks for plain text about a conversation, within `limit`. One request is sent, never a second.
@@ -83,30 +98,51 @@ impl Target {
         turns: &[Turn],
         limit: Duration,
     ) -> Result<Completed, Fault> {
-        let body = format::text(&self.0.config, system, turns);
-        let (opened, elapsed) = self.call(body, limit).await?;
-        let text = think::strip(&opened.text).trim().to_owned();
-        if text.is_empty() {
-            return Err(FaultKind::Empty.into());
-        }
-        Ok(Completed {
-            text: Private(text),
-            usage: opened.usage,
-            model: opened.model,
-            elapsed,
-        })
+        let body = format::text(&self.inner.config, system, turns);
+        let read = |opened: Opened, elapsed| {
+            let text = think::strip(&opened.text).trim().to_owned();
+            if text.is_empty() {
+                return Err(FaultKind::Empty.into());
+            }
+            Ok(Completed {
+                text: Private(text),
+                usage: opened.usage,
+                model: opened.model,
+                elapsed,
+            })
+        };
+        self.call(body, limit, read).await
     }
 
     /// Gives the request's body, and of the question what its answer is read by: the rest need not wait for that.
     fn compose(&self, question: Question) -> (Value, Vec<(String, String)>) {
-        let body = format::question(&self.0.config, &question);
+        let body = format::question(&self.inner.config, &question);
         (body, question.rules)
     }
 
+    /// Makes one call and counts it.
+    async fn call<T>(
+        &self,
+        body: Value,
+        limit: Duration,
+        read: impl FnOnce(Opened, Duration) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let clock = &self.inner.clock;
+        let (calling, started) = (self.metrics.calls(), clock.elapsed());
+        let opened = self.exchange(body, limit).await;
+        let took = clock.elapsed().saturating_sub(started);
+        if let Ok(opened) = &opened {
+            self.metrics.used(opened.usage.input, opened.usage.output);
+        }
+        let called = opened.and_then(|opened| read(opened, took));
+        let fault = called.as_ref().err().map(|fault| fault.kind.as_str());
+        calling.ended(took, fault);
+        called
+    }
+
     /// Sends one request and opens what comes back; the limit holds from the connection to the last byte.
-    async fn call(&self, body: Value, limit: Duration) -> Result<(Opened, Duration), Fault> {
-        let Inner { client, clock, .. } = &*self.0;
-        let started = clock.elapsed();
+    async fn exchange(&self, body: Value, limit: Duration) -> Result<Opened, Fault> {
+        let Inner { client, clock, .. } = &*self.inner;
         let chat = client.chat();
         let answer = clock
             .timeout(limit, chat.create_byot::<Value, Value>(body))
@@ -114,13 +150,13 @@ impl Target {
         let body = answer
             .map_err(|_| FaultKind::Timeout)?
             .map_err(transport::fault)?;
-        Ok((open(&body)?, clock.elapsed().saturating_sub(started)))
+        open(&body)
     }
 }
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Target").field(&self.0.config).finish()
+        f.debug_tuple("Target").field(&self.inner.config).finish()
     }
 }
 

@@ -10,12 +10,12 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::texts::TEXT_UTF16_MAX;
-use super::watch::{POLL, is_change};
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{HandoffReason, Profile};
 use crate::redact::Private;
 use crate::shutdown::Shutdown;
+use crate::watch::{POLL, is_change};
 
 const TEXTS: &str = r#"
 fallback = "Sorry."

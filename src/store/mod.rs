@@ -3,6 +3,7 @@
 //! The two drivers, the HTTP doors and the workers, meet here and nowhere else. Each method is one transaction; none
 //! of them waits for anything but the database. Time that decides about claims is the store's own.
 
+mod operator;
 mod sqlite;
 
 use std::fmt::Debug;
@@ -17,9 +18,15 @@ use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
     Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
 };
+use crate::metrics::Standing;
 use crate::redact::Private;
 
-pub use sqlite::{OpenError, Sqlite, SqliteConfig};
+pub use operator::{
+    Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
+    DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
+    QuarantineView, QuarantinedBody, Receipt, Removed, Subject, TakenOver, Transcript,
+};
+pub use sqlite::{Backup, BackupError, OpenError, Sqlite, SqliteConfig, backup};
 
 /// Why the store did not do what it was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,6 +34,12 @@ pub enum StoreError {
     /// More is waiting to be written than the store takes on; try again soon.
     #[error("the store has too much waiting to be written")]
     Busy,
+    /// Too many messages wait for an answer; come again when there are fewer.
+    #[error("too many messages wait for an answer")]
+    Backlog,
+    /// The disk is nearly full; come again when there is more room.
+    #[error("the disk is nearly full")]
+    DiskLow,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -98,8 +111,12 @@ pub struct Claimed {
     pub conversation: Conversation,
     /// The messages that wait for an outcome, oldest first; at least one.
     pub waiting: Vec<Message>,
-    /// How many claims of these messages ended in a crash before.
+    /// How many claims of these messages ended in a crash before; a conviction counts as one more.
     pub crashes: u32,
+    /// Whether they are convicted of the last one: they are not tried again.
+    pub is_poison: bool,
+    /// How many replies that still waited to leave were taken back for these messages.
+    pub overtaken: u64,
     /// The proof that it is held.
     pub lease: Lease,
 }
@@ -203,6 +220,25 @@ pub struct Counts {
     pub quarantined: u64,
 }
 
+/// How large the store is and what room it has, as it was found within the last second or at the last write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSize {
+    /// Bytes of the database file.
+    pub database_bytes: u64,
+    /// Bytes of the write-ahead log, which is moved into the database from time to time.
+    pub wal_bytes: u64,
+    /// Bytes of the disk that it is on; 0 where that cannot be told.
+    pub disk_bytes: u64,
+    /// Bytes that are free there, for this process.
+    pub disk_free_bytes: u64,
+    /// Customer messages without an outcome.
+    pub waiting: u64,
+    /// Whether new messages are refused because the disk is nearly full.
+    pub is_disk_low: bool,
+    /// Whether new messages are refused because too many wait.
+    pub is_backlog_full: bool,
+}
+
 /// Ring when there may be something to claim. A hint: the workers look now and then all the same.
 #[derive(Debug, Default)]
 pub struct Wake {
@@ -265,7 +301,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Gives the bells that ring when there may be work.
     fn wake(&self) -> &Wake;
 
-    /// Keeps a message; it is safe on disk when this returns.
+    /// Gives the part that is for operators.
+    fn operations(&self) -> &dyn Operations;
+
+    /// Keeps a message; it is safe on disk when this returns. Where there is no room for more, only copies of what was
+    /// kept before are answered.
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError>;
 
     /// Keeps a body that could not be read.
@@ -329,6 +369,12 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Counts what stands in the store.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Writes something small; it fails where nothing can be kept.
+    /// Gives the store's size and room. It waits for nothing.
+    fn size(&self) -> StoreSize;
+
+    /// Tells what stands in the store and how large it is, for the measures.
+    async fn standing(&self) -> Result<Standing, StoreError>;
+
+    /// Writes something small; it fails where nothing can be kept, or new messages are refused.
     async fn probe(&self) -> Result<(), StoreError>;
 }

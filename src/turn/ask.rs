@@ -10,7 +10,14 @@ use crate::store::{Claimed, Store, StoreError};
 use super::gather::Gathered;
 use super::judge::Asked;
 use super::settlement::Writer;
-use super::{Assistant, CRASHES, joined};
+use super::{Assistant, joined};
+
+/// Messages that the model is shown of those that wait; all of them are answered with it. A person types one in a second
+/// or two, so only a machine sends more within a burst.
+const SHOWN_MESSAGES: usize = 50;
+
+/// Their length at most, in bytes: some 16,000 tokens, which the smaller models take with all that is around them.
+const SHOWN_BYTES: usize = 64 * 1_024;
 
 /// Asks the model for an answer to the waiting messages.
 pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Asked {
@@ -58,7 +65,9 @@ fn question(
         role: Role::User,
         text: Private(text),
     });
-    let said = gathered.remembered.iter().chain(&claimed.waiting).map(line);
+    let waiting = newest(&claimed.waiting);
+    let said = gathered.remembered.iter().chain(waiting);
+    let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
     Ok(Question {
         system,
@@ -67,6 +76,19 @@ fn question(
             .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))
             .collect(),
     })
+}
+
+/// Gives the newest messages that the model can be shown; at least the last one.
+fn newest(messages: &[Message]) -> &[Message] {
+    let mut room = SHOWN_BYTES;
+    let fits = |message: &&Message| {
+        let left = room.checked_sub(message.text.len());
+        room = left.unwrap_or_default();
+        left.is_some()
+    };
+    let latest = messages.iter().rev().take(SHOWN_MESSAGES);
+    let count = latest.take_while(fits).count().max(1);
+    &messages[messages.len().saturating_sub(count)..]
 }
 
 /// Writes a message as the model sees it. What the gateway itself notes stands in brackets.
@@ -107,7 +129,7 @@ pub(super) async fn summary(
     // What crashed the gateway again and again is not shown to a model once more.
     let desk = assistant
         .desk
-        .filter(|desk| !desk.summary_within.is_zero() && writer.claimed.crashes < CRASHES)?;
+        .filter(|desk| !desk.summary_within.is_zero() && !writer.claimed.is_poison)?;
     let system = folder
         .summary(&SummaryContext {
             assistant: &assistant.display_name,
@@ -116,7 +138,9 @@ pub(super) async fn summary(
         })
         .inspect_err(|error| tracing::error!(%error, "the summary's prompt could not be rendered"))
         .ok()?;
-    let lines: Vec<Line> = transcript.iter().map(line).collect();
+    let shown = newest(transcript).iter();
+    let shown = shown.filter(|message| !message.is_poison);
+    let lines: Vec<Line> = shown.map(line).collect();
     match assistant
         .target
         .complete(&system, &lines, desk.summary_within)
@@ -127,5 +151,44 @@ pub(super) async fn summary(
             tracing::warn!(conversation = %writer.claimed.conversation.id, %fault, "no summary for the desk");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{MessageId, new_id};
+
+    fn shown(lengths: &[usize]) -> usize {
+        let messages: Vec<_> = lengths.iter().map(|length| message(*length)).collect();
+        newest(&messages).len()
+    }
+
+    fn message(length: usize) -> Message {
+        Message {
+            id: MessageId(new_id(Timestamp::UNIX_EPOCH)),
+            seq: 1,
+            author: Author::Customer,
+            text: Private("x".repeat(length)),
+            media: Vec::new(),
+            at: Timestamp::UNIX_EPOCH,
+            is_poison: false,
+        }
+    }
+
+    #[test]
+    fn the_model_is_shown_the_newest_messages_that_fit_and_the_last_one_always() {
+        assert_eq!(shown(&[]), 0);
+        assert_eq!(shown(&[5; 50]), 50);
+        assert_eq!(shown(&[5; 51]), SHOWN_MESSAGES);
+        assert_eq!(shown(&[SHOWN_BYTES / 4; 5]), 4);
+        assert_eq!(
+            shown(&[1, SHOWN_BYTES, 1]),
+            1,
+            "nothing is left out between"
+        );
+        assert_eq!(shown(&[SHOWN_BYTES + 1]), 1);
     }
 }

@@ -6,6 +6,7 @@
 mod ask;
 mod gather;
 pub mod judge;
+mod laps;
 pub mod screen;
 mod settlement;
 
@@ -16,16 +17,17 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
 use crate::memory::Memory;
+use crate::metrics::Stage;
 use crate::model::Target;
 use crate::prompts::Prompts;
 use crate::store::{Claimed, Store, StoreError};
 use gather::Gathered;
 use judge::Decision;
+use laps::Laps;
 use screen::{Screened, Terms};
 use settlement::Writer;
 
-/// Claims of the same messages that may end in a crash; after them the messages are given up.
-const CRASHES: u32 = 3;
+pub use laps::Spent;
 
 /// One assistant, as a turn needs it.
 #[derive(Debug)]
@@ -78,6 +80,8 @@ pub struct DeskTerms {
 pub struct Turn {
     /// What is to be done.
     pub settlement: Settlement,
+    /// What it took.
+    pub spent: Spent,
     /// What was remembered, for the window after the turn.
     remembered: Vec<Message>,
 }
@@ -90,23 +94,31 @@ pub async fn run(
     clock: &Clock,
     claimed: &Claimed,
 ) -> Result<Turn, StoreError> {
-    let now = clock.now();
+    let (now, mut laps) = (clock.now(), Laps::start(clock));
     let gathered = gather::gather(assistant, memory, store, now, claimed).await?;
-    let decision = decide(assistant, &gathered, claimed).await;
+    laps.lap(Stage::Gather);
+    let decision = decide(assistant, &gathered, claimed, &mut laps).await;
     let writer = Writer {
         assistant,
         claimed,
         gathered: &gathered,
         now,
     };
-    let settlement = settle(&writer, store, decision).await?;
+    let settlement = settle(&writer, store, decision, &mut laps).await?;
+    laps.lap(Stage::Judge);
     Ok(Turn {
         settlement,
+        spent: laps.spent(),
         remembered: gathered.remembered,
     })
 }
 
-async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Decision {
+async fn decide(
+    assistant: &Assistant,
+    gathered: &Gathered,
+    claimed: &Claimed,
+    laps: &mut Laps<'_>,
+) -> Decision {
     let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
     let terms = Terms {
         has_desk,
@@ -114,14 +126,16 @@ async fn decide(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -
         reply_ttl: assistant.reply_ttl,
         now: gathered.now,
     };
-    match screen::screen(&claimed.conversation, &claimed.waiting, rules, terms) {
+    let screened = screen::screen(&claimed.conversation, &claimed.waiting, rules, terms);
+    laps.lap(Stage::Screen);
+    match screened {
         Screened::Decided(decision) => decision,
-        Screened::Ask if claimed.crashes >= CRASHES => Decision::Fail(Failure::Poison),
-        Screened::Ask => judge::judge(
-            ask::answer(assistant, gathered, claimed).await,
-            rules,
-            has_desk,
-        ),
+        Screened::Ask if claimed.is_poison => Decision::Fail(Failure::Poison),
+        Screened::Ask => {
+            let asked = ask::answer(assistant, gathered, claimed).await;
+            laps.lap(Stage::Ask);
+            judge::judge(asked, rules, has_desk)
+        }
     }
 }
 
@@ -147,6 +161,7 @@ async fn settle(
     writer: &Writer<'_>,
     store: &dyn Store,
     decision: Decision,
+    laps: &mut Laps<'_>,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
         Decision::Reply { text, rule } => writer.reply(&text, rule),
@@ -164,7 +179,9 @@ async fn settle(
             evidence,
         } => {
             let transcript = ask::transcript(store, writer.claimed).await?;
+            laps.lap(Stage::Judge);
             let summary = ask::summary(writer, &transcript, reason).await;
+            laps.lap(Stage::Ask);
             let handoff = writer.handoff(reason, rule, detail, evidence);
             writer.hand_off(handoff, &transcript, summary.as_ref())
         }
@@ -188,10 +205,16 @@ impl Turn {
                 text: said.text,
                 media: Vec::new(),
                 at: now,
+                is_poison: false,
             });
+        let is_poison = self.settlement.outcome == Outcome::Failed(Failure::Poison);
+        let waiting = claimed.waiting.into_iter().map(|message| Message {
+            is_poison,
+            ..message
+        });
         self.remembered
             .into_iter()
-            .chain(claimed.waiting)
+            .chain(waiting)
             .chain(said)
             .collect()
     }

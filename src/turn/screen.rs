@@ -186,6 +186,7 @@ mod tests {
             text: (*text).into(),
             media: Vec::new(),
             at: Timestamp::UNIX_EPOCH,
+            is_poison: false,
         };
         texts.iter().map(message).collect()
     }

@@ -84,7 +84,7 @@ impl Writer<'_> {
     pub(super) fn opt_out(&self, rule: String) -> Settlement {
         let mut settlement = self.notice(OPTED_OUT, rule);
         if self.claimed.conversation.owner != Owner::Assistant {
-            settlement.deliveries.push(self.message_to_desk());
+            settlement.deliveries.extend(self.message_to_desk());
         }
         settlement.ownership = Ownership::OptOut;
         settlement
@@ -100,15 +100,15 @@ impl Writer<'_> {
 
     /// The people who have the conversation get the messages.
     pub(super) fn forward(&self) -> Settlement {
-        let ownership = match self.assistant.desk {
-            Some(desk) => Ownership::Extend {
-                returns_at: later(self.now, desk.idle),
-            },
-            None => Ownership::Keep,
-        };
+        let idle = self
+            .assistant
+            .desk
+            .map_or(handoff::DEFAULT_IDLE, |desk| desk.idle);
         Settlement {
-            deliveries: vec![self.message_to_desk()],
-            ownership,
+            deliveries: Vec::from_iter(self.message_to_desk()),
+            ownership: Ownership::Extend {
+                returns_at: later(self.now, idle),
+            },
             ..self.stamped(Outcome::Forwarded, None)
         }
     }
@@ -210,8 +210,11 @@ impl Writer<'_> {
         }
     }
 
-    fn message_to_desk(&self) -> NewDelivery {
-        handoff::message(self.now, &self.claimed.conversation, &self.claimed.waiting)
+    /// Gives the messages as the desk hears them. People may have the conversation without one: an operator took it.
+    fn message_to_desk(&self) -> Option<NewDelivery> {
+        self.assistant
+            .desk
+            .map(|_| handoff::message(self.now, &self.claimed.conversation, &self.claimed.waiting))
     }
 
     fn text(&self, key: &str) -> Private<String> {

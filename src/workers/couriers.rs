@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{Route, STORE_REST, Shared};
 use crate::domain::{Attempted, Clearance, Delivery, Lane, Payload};
+use crate::metrics::{Attempt, Part};
 
 /// Requests to a desk under way at once; a help desk's own limits are far lower than Braze's.
 const DESK_CONCURRENCY: usize = 4;
@@ -62,6 +63,7 @@ pub(super) async fn run(shared: Shared, route: Route) {
 async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
     let delivering = AssertUnwindSafe(attempt(shared, route, delivery));
     if delivering.catch_unwind().await.is_err() {
+        shared.metrics.work().panicked(Part::Delivery);
         let error = "sending it panicked".to_owned();
         shared.record(delivery.id, Attempted::Dead { error }).await;
     }
@@ -81,6 +83,7 @@ async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
             )
             .await;
     }
+    let passed = shared.clock.elapsed();
     let cleared = shared
         .insist("clearing a delivery", || shared.store.clear(delivery.id))
         .await;
@@ -106,9 +109,15 @@ async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
         };
         return shared.record(delivery.id, attempted).await;
     }
+    let left = shared.clock.elapsed();
     let attempted = route.send(delivery).await;
+    let answered = shared.clock.elapsed();
     report(delivery, &attempted);
+    count(shared, delivery, &attempted);
     shared.record(delivery.id, attempted).await;
+    let after = shared.clock.elapsed().saturating_sub(answered);
+    let own = left.saturating_sub(passed).saturating_add(after);
+    shared.metrics.work().delivery_overhead(own);
 }
 
 impl Route {
@@ -190,6 +199,18 @@ fn misrouted() -> Attempted {
     Attempted::Dead {
         error: "claimed by a route that cannot carry it".to_owned(),
     }
+}
+
+fn count(shared: &Shared, delivery: &Delivery, attempted: &Attempted) {
+    let attempt = match attempted {
+        Attempted::Sent => Attempt::Sent,
+        Attempted::Retry { .. } => Attempt::Retry,
+        Attempted::Unknown { .. } => Attempt::Unknown,
+        Attempted::Dead { .. } => Attempt::Dead,
+    };
+    let lane = delivery.payload.lane().as_str();
+    let again = delivery.possible_duplicate;
+    shared.metrics.work().attempted(lane, attempt, again);
 }
 
 fn report(delivery: &Delivery, attempted: &Attempted) {

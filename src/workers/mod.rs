@@ -22,6 +22,7 @@ use crate::clock::{Clock, later};
 use crate::domain::{DeliveryId, OnUnknown};
 use crate::handoff::Desk;
 use crate::memory::Memory;
+use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use crate::store::{Listener, Store, StoreError};
 use crate::turn::Assistant;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub assistants: Arc<HashMap<String, Arc<Assistant>>>,
     /// The windows of live conversations.
     pub memory: Arc<Memory>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Clock,
     /// When to stop, and who waits for the workers.
@@ -92,6 +95,7 @@ pub async fn start(
 ) -> Result<(), StoreError> {
     let recovered = shared.store.recover(policy).await?;
     if recovered > 0 {
+        shared.metrics.work().recovered(recovered);
         tracing::info!(recovered, "took up what an earlier process had in hand");
     }
     shared.shutdown.spawn(turns::run(shared.clone(), turns));
@@ -161,11 +165,15 @@ impl Shared {
         what: &'static str,
         ask: impl Fn() -> F,
     ) -> Option<T> {
+        let mut told = false;
         loop {
             match ask().await {
                 Ok(value) => return Some(value),
+                // Thousands can be asking, twice a second for as long as a disk is full.
+                Err(error) if told => tracing::debug!(%error, what, "the store fails still"),
                 Err(error) => tracing::error!(%error, what, "the store failed; trying again"),
             }
+            told = true;
             if self.shutdown.is_stopping() {
                 return None;
             }

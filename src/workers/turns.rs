@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::{STORE_REST, Shared};
 use crate::clock::later;
+use crate::domain::{Ownership, Settlement, Suppression};
+use crate::metrics::{Metrics, Part, Stage, TurnEnd};
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
 use crate::turn::{self, Turn};
@@ -94,6 +96,11 @@ async fn claim(shared: &Shared, slots: &Arc<Semaphore>) {
 
 /// Runs one turn and settles it. A panic in it gives the messages up; nothing else notices.
 async fn work(shared: &Shared, claimed: Claimed) {
+    let superseded = Suppression::Superseded.as_str();
+    shared
+        .metrics
+        .store()
+        .dropped(superseded, claimed.overtaken);
     let Some(assistant) = shared.assistants.get(&claimed.conversation.assistant) else {
         tracing::error!(
             assistant = claimed.conversation.assistant,
@@ -122,6 +129,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
             give_back(shared, &claimed).await;
         }
         Err(_panic) => {
+            shared.metrics.work().panicked(Part::Turn);
             tracing::error!(conversation = %claimed.conversation.id, "a turn panicked; its messages are given up");
             let settlement = turn::poisoned(assistant, &shared.clock, &claimed);
             settle(shared, &claimed, &settlement).await;
@@ -130,6 +138,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
 }
 
 async fn give_back(shared: &Shared, claimed: &Claimed) {
+    shared.metrics.work().turned(TurnEnd::GivenBack);
     let at = later(shared.clock.now(), STORE_REST);
     let back = || shared.store.give_back(&claimed.lease, at);
     shared.insist("giving a claim back", back).await;
@@ -141,15 +150,23 @@ async fn supersede(shared: &Shared, claimed: &Claimed) {
         messages = claimed.waiting.len(),
         "turn cut short: the ground has shifted under it"
     );
+    shared.metrics.work().turned(TurnEnd::Superseded);
     let back = || shared.store.supersede(&claimed.lease);
     shared.insist("superseding a turn", back).await;
 }
 
 async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
+    let decided = shared.clock.elapsed();
     let Some(Settled::Applied { version }) = settle(shared, &claimed, &turn.settlement).await
     else {
         return;
     };
+    let settling = shared.clock.elapsed().saturating_sub(decided);
+    let work = shared.metrics.work();
+    for (stage, took) in turn.spent.iter().chain([(Stage::Settle, settling)]) {
+        work.stage(stage, took);
+    }
+    work.turn_overhead(turn.spent.own().saturating_add(settling));
     tracing::info!(
         conversation = %claimed.conversation.id,
         assistant = claimed.conversation.assistant,
@@ -163,14 +180,24 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
     shared.memory.remember(&conversation, version, window).await;
 }
 
-async fn settle(
-    shared: &Shared,
-    claimed: &Claimed,
-    settlement: &crate::domain::Settlement,
-) -> Option<Settled> {
-    shared
+async fn settle(shared: &Shared, claimed: &Claimed, settlement: &Settlement) -> Option<Settled> {
+    let settled = shared
         .insist("settling a turn", || {
             shared.store.settle(&claimed.lease, settlement)
         })
-        .await
+        .await?;
+    count(&shared.metrics, claimed, settlement, settled);
+    Some(settled)
+}
+
+fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, settled: Settled) {
+    if settled == Settled::Stale {
+        return metrics.work().turned(TurnEnd::Stale);
+    }
+    metrics.work().turned(TurnEnd::Settled);
+    let assistant = metrics.assistant(&claimed.conversation.assistant);
+    assistant.settled(settlement.outcome.as_str(), claimed.waiting.len());
+    if let Ownership::HandOff(handoff) = &settlement.ownership {
+        assistant.handed_off(handoff.reason.as_str());
+    }
 }

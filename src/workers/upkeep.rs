@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{STORE_REST, Shared};
 use crate::domain::{Conversation, EndReason};
 use crate::handoff;
-use crate::store::StoreError;
+use crate::store::{Ended, StoreError};
 
 /// How often it looks. A handoff's time-out is hours, so ten seconds more do not matter.
 const EVERY: Duration = Duration::from_secs(10);
@@ -49,6 +49,10 @@ async fn give_back(shared: &Shared, conversation: &Conversation) -> Result<(), S
         has_desk,
     );
     let ended = shared.store.end_handoff(end).await?;
+    if ended == Ended::Returned {
+        let why = EndReason::TimedOut.as_str();
+        shared.metrics.work().handoff_ended(why);
+    }
     tracing::info!(conversation = %conversation.id, ?ended, "a handoff ran out of time");
     Ok(())
 }

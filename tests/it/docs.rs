@@ -13,7 +13,13 @@ use crate::layers::files;
 use crate::world::SIGNING_KEY;
 
 /// The tables whose second level is named by the operator.
-const NAMED: [&str; 4] = ["workspaces", "models", "desks", "assistants"];
+const NAMED: [&str; 5] = [
+    "workspaces",
+    "models",
+    "desks",
+    "assistants",
+    "operator.people",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

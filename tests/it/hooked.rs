@@ -8,9 +8,10 @@ use frontdesk::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
     OnUnknown, Settlement,
 };
+use frontdesk::metrics::Standing;
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Sqlite, Store, StoreError, Wake,
+    Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -81,6 +82,14 @@ macro_rules! hook {
 impl Store for Hooked {
     fn wake(&self) -> &Wake {
         self.inner.wake()
+    }
+
+    fn operations(&self) -> &dyn Operations {
+        self.inner.operations()
+    }
+
+    fn size(&self) -> StoreSize {
+        self.inner.size()
     }
 
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
@@ -154,6 +163,10 @@ impl Store for Hooked {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.inner.counts().await
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        hook!(self.standing())
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -6,23 +6,30 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod backup;
 mod canary;
 mod cli;
 mod config;
-mod crash;
+mod crowd;
 mod docs;
+mod door;
 mod evaluation;
 mod faults;
+mod fire;
 mod gate;
 mod handoff;
 mod hooked;
 mod intake;
 mod late;
 mod layers;
+mod metrics;
 mod naughty;
+mod opening;
+mod operator;
 mod path;
 mod prompts;
 mod raw;
+mod room;
 mod silence;
 mod stop;
 mod store;

@@ -17,10 +17,12 @@ use frontdesk::domain::{
     EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery, OnUnknown,
     Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
 };
+use frontdesk::metrics;
 use frontdesk::redact::Private;
 use frontdesk::store::{
-    Accepted, Burst, Claimed, Counts, Ended, HandoffEnd, NewMessage, OpenError, Quarantined,
-    Settled, Sqlite, SqliteConfig, Store,
+    Accepted, Actor, AuditFilter, Burst, Claimed, Counts, Decided, Decision, DeliveryFilter,
+    DeliveryState, Ended, HandoffEnd, NewMessage, OpenError, Part, Quarantined, Settled, Sqlite,
+    SqliteConfig, Store, Subject,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -461,7 +463,7 @@ async fn who_was_there_at_two_crashes_is_worked_on_with_few_others(
         bench.says(&format!("u{customer}"), "hello").await;
     }
     bench.clock.advance(SECOND);
-    for held in [30, 30, 8] {
+    for held in [30, 30, 8, 1] {
         assert_eq!(bench.claim().await.len(), held);
         assert!(bench.claim().await.is_empty());
         bench = bench.reopen();
@@ -475,9 +477,22 @@ async fn who_was_there_at_two_crashes_is_worked_on_with_few_others(
             .filter(|claimed| claimed.crashes == crashes)
             .count()
     };
-    assert_eq!((by_crashes(0), by_crashes(2) + by_crashes(3)), (1, 8));
-    // Each that is through lets the next one in.
-    bench.settle(&claimed[0], &bench.reply("Here.")).await;
+    // Of the eight, one was alone at the last crash and is convicted; the other seven are tried one by one.
+    assert_eq!([0, 2, 3, 4].map(by_crashes), [1, 0, 1, 1]);
+    assert_eq!(
+        claimed.iter().filter(|claimed| claimed.is_poison).count(),
+        1
+    );
+    // Each that is through lets the next one in; after them come those who were never among few, eight at once.
+    let mut next = claimed;
+    for left in (0..7).rev() {
+        let suspect = next.iter().find(|claimed| claimed.crashes == 3).unwrap();
+        bench.settle(suspect, &bench.reply("Here.")).await;
+        next = bench.claim().await;
+        let tried: Vec<_> = next.iter().map(|claimed| claimed.crashes).collect();
+        assert_eq!(tried, if left > 0 { vec![3] } else { vec![2; 8] });
+    }
+    bench.settle(&next[0], &bench.reply("Here.")).await;
     assert_eq!(bench.claim().await.len(), 1);
 }
 
@@ -497,12 +512,13 @@ async fn what_a_dead_process_held_is_due_again_and_counts_its_crashes(
     }
     let claimed = bench.claim_one().await;
     assert_eq!(
-        (texts(&claimed), claimed.crashes),
-        (vec!["hello".to_owned()], 3)
+        (texts(&claimed), claimed.is_poison),
+        (vec!["hello".to_owned()], true)
     );
     bench.settle(&claimed, &bench.reply("Here.")).await;
     bench.tells("ana", "again").await;
-    assert_eq!(bench.claim_one().await.crashes, 0);
+    let claimed = bench.claim_one().await;
+    assert_eq!((claimed.crashes, claimed.is_poison), (0, false));
 }
 
 #[rstest]
@@ -1281,6 +1297,224 @@ async fn reads_that_nobody_waits_for_any_more_take_nothing_from_others(
     }
 }
 
+// ------------------------------------------------------------------------------------------------------- operators
+
+#[rstest]
+#[tokio::test]
+async fn a_turn_of_an_erased_customer_settles_nothing_not_even_where_another_stands_in_the_place(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    bench.tells("ana", "hello").await;
+    let anas = bench.claim_one().await;
+    let (receipt, gone) = bench.erase("ana").await;
+    assert_eq!(gone, [anas.conversation.id]);
+    assert_eq!(
+        (receipt.removed.conversations, receipt.removed.messages),
+        (1, 1)
+    );
+    bench.tells("bob", "good day").await;
+    let bobs = bench.claim_one().await;
+    let late = bench.settle(&anas, &bench.reply("Hello, Ana.")).await;
+    assert_eq!(late, Settled::Stale);
+    bench.store.give_back(&anas.lease, at(0)).await.unwrap();
+    bench.store.supersede(&anas.lease).await.unwrap();
+    assert!(bench.claim().await.is_empty(), "Bob's is held still");
+    let settled = bench.settle(&bobs, &bench.reply("Hello, Bob.")).await;
+    assert!(matches!(settled, Settled::Applied { .. }), "{settled:?}");
+    assert_eq!(
+        bench.history(&bobs).await,
+        ["customer: good day", "assistant: Hello, Bob."]
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_claimed_delivery_of_an_erased_customer_is_lost(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    let words = |text: &str| vec![bench.delivery(text, Priority::Assistant)];
+    bench.answer("ana", "hi", words("claimed")).await;
+    bench.answer("bob", "hi", words("his")).await;
+    let claimed = bench.claim_deliveries(Lane::Braze).await;
+    let (receipt, _) = bench.erase("ana").await;
+    assert_eq!(
+        (receipt.removed.deliveries, receipt.removed.on_their_way),
+        (1, 0)
+    );
+    let mut cleared = Vec::new();
+    for delivery in &claimed {
+        cleared.push(bench.store.clear(delivery.id).await.unwrap());
+    }
+    assert_eq!(cleared, [Clearance::Lost, Clearance::Go]);
+    bench.attempt(claimed[0].id, Attempted::Sent).await;
+    assert_eq!(bench.rows("SELECT state FROM delivery"), ["sending"]);
+    let (receipt, _) = bench.erase("bob").await;
+    assert_eq!(receipt.removed.on_their_way, 1, "it may arrive");
+    bench.attempt(claimed[1].id, Attempted::Sent).await;
+    assert!(bench.rows("SELECT id FROM delivery").is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_takeover_counts_what_left_before_it_and_stops_the_rest(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    let idle = Duration::from_hours(1);
+    let words = |text: &str| vec![bench.delivery(text, Priority::Assistant)];
+    let ana = bench.answer("ana", "hi", words("gone")).await;
+    let claimed = bench.claim_deliveries(Lane::Braze).await;
+    assert_eq!(
+        bench.store.clear(claimed[0].id).await.unwrap(),
+        Clearance::Go
+    );
+    let operations = bench.store.operations();
+    let id = ana.conversation.id;
+    let taken = operations
+        .take_over(id, idle, ole())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (taken.on_their_way, taken.returns_at),
+        (1, later(bench.clock.now(), idle))
+    );
+
+    let bob = bench.answer("bob", "hi", words("not yet")).await;
+    let waiting = bench.claim_deliveries(Lane::Braze).await;
+    bench.tells("bob", "and another thing").await;
+    let turn = bench.claim_one().await;
+    let id = bob.conversation.id;
+    let taken = operations
+        .take_over(id, idle, ole())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(taken.on_their_way, 0);
+    assert_eq!(
+        bench.store.clear(waiting[0].id).await.unwrap(),
+        Clearance::Dropped(Suppression::HumanTookOver)
+    );
+    assert_eq!(
+        bench.settle(&turn, &bench.reply("late")).await,
+        Settled::Stale
+    );
+    assert_eq!(bench.conversation(&bob).await.owner, Owner::Human);
+    let nobody = ConversationId(new_id(bench.clock.now()));
+    assert!(
+        operations
+            .take_over(nobody, idle, ole())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let acts = operations
+        .audit(AuditFilter::default(), all())
+        .await
+        .unwrap();
+    assert_eq!(acts.items.len(), 2);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_decision_is_for_what_was_given_up_or_is_held(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    let operations = bench.store.operations();
+    let retry = Decision::Retry {
+        reply: REPLY_TTL,
+        event: DAY,
+    };
+    let reply = bench.delivery("words", Priority::Assistant);
+    let id = reply.id;
+    bench.answer("ana", "hi", vec![reply]).await;
+    let decide = async |decision| operations.decide(id, decision, ole()).await.unwrap();
+    assert_eq!(
+        decide(Decision::Drop).await,
+        Decided::NotIn(DeliveryState::Ready)
+    );
+    assert_eq!(decide(retry).await, Decided::Done, "it is ready already");
+    bench.claim_deliveries(Lane::Braze).await;
+    bench.store.clear(id).await.unwrap();
+    assert_eq!(
+        decide(Decision::Sent).await,
+        Decided::NotIn(DeliveryState::Sending)
+    );
+    let error = "refused".to_owned();
+    bench.attempt(id, Attempted::Dead { error }).await;
+    assert_eq!(bench.outcomes("ana"), [Some("failed(delivery)".to_owned())]);
+    assert_eq!(decide(retry).await, Decided::Done);
+    assert_eq!(bench.outcomes("ana"), [Some("replied".to_owned())]);
+    let again = bench.claim_deliveries(Lane::Braze).await;
+    assert_eq!((again[0].id, again[0].attempts), (id, 0));
+    assert_eq!(bench.store.clear(id).await.unwrap(), Clearance::Go);
+    bench.attempt(id, Attempted::Sent).await;
+    assert_eq!(decide(Decision::Sent).await, Decided::Done);
+    assert_eq!(
+        decide(Decision::Drop).await,
+        Decided::NotIn(DeliveryState::Sent)
+    );
+    let nothing = DeliveryId(new_id(bench.clock.now()));
+    assert_eq!(
+        operations.decide(nothing, retry, ole()).await.unwrap(),
+        Decided::Unknown
+    );
+    let acts = operations
+        .audit(AuditFilter::default(), all())
+        .await
+        .unwrap();
+    assert_eq!(acts.items.len(), 1, "what changed nothing is no act");
+    let sent = DeliveryFilter {
+        state: Some(DeliveryState::Sent),
+        ..DeliveryFilter::default()
+    };
+    assert_eq!(
+        operations
+            .deliveries(sent, all())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_audit_log_and_receipts_are_kept_for_400_days(#[values(InSqlite)] on: Database) {
+    let bench = Bench::on(on);
+    bench.says("ana", "hello").await;
+    let (receipt, _) = bench.erase("ana").await;
+    let operations = bench.store.operations();
+    bench.clock.advance(Duration::from_hours(400 * 24 - 1));
+    bench.store.purge().await.unwrap();
+    assert_eq!(
+        operations.receipt(receipt.id).await.unwrap(),
+        Some(receipt.clone())
+    );
+    bench.clock.advance(Duration::from_hours(1));
+    bench.store.purge().await.unwrap();
+    assert_eq!(operations.receipt(receipt.id).await.unwrap(), None);
+    let acts = operations
+        .audit(AuditFilter::default(), all())
+        .await
+        .unwrap();
+    assert!(acts.items.is_empty());
+}
+
+fn ole() -> Actor {
+    Actor {
+        name: "ole".to_owned(),
+        role: "operator",
+    }
+}
+
+fn all() -> Part {
+    Part {
+        before: None,
+        limit: 100,
+    }
+}
+
 // -------------------------------------------------------------------------------------------- opening the SQLite file
 
 #[tokio::test]
@@ -1469,8 +1703,9 @@ impl Bench {
             Database::Sqlite => {
                 let config = SqliteConfig {
                     path: folder.join("frontdesk.db"),
+                    ..SqliteConfig::default()
                 };
-                Box::new(Sqlite::open(&config, clock.clone()).unwrap())
+                Box::new(Sqlite::open(&config, clock.clone(), metrics::Store::default()).unwrap())
             }
         }
     }
@@ -1661,6 +1896,13 @@ impl Bench {
         self.store.end_handoff(end).await.unwrap()
     }
 
+    /// Erases a customer by the id that the business gave.
+    async fn erase(&self, customer: &str) -> (frontdesk::store::Receipt, Vec<ConversationId>) {
+        let subject = Subject::ExternalId(customer.into());
+        let operations = self.store.operations();
+        operations.erase(subject, ole()).await.unwrap()
+    }
+
     async fn upset(&self, customer: &str, upset: Upset) {
         match upset {
             Upset::Nothing => {}
@@ -1771,8 +2013,13 @@ impl Bench {
 fn open(path: &Path) -> Result<Arc<dyn Store>, OpenError> {
     let config = SqliteConfig {
         path: path.to_owned(),
+        ..SqliteConfig::default()
     };
-    Ok(Arc::new(Sqlite::open(&config, Clock::system())?))
+    Ok(Arc::new(Sqlite::open(
+        &config,
+        Clock::system(),
+        metrics::Store::default(),
+    )?))
 }
 
 fn silent(outcome: Outcome) -> Settlement {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
+use frontdesk::metrics;
 use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use frontdesk::store::{Counts, Sqlite};
@@ -24,6 +25,15 @@ pub(crate) const INBOUND_SECRET: &str = "inbound-secret-of-24-chars-or-more";
 
 /// What the desk shows to act.
 pub(crate) const DESK_SECRET: &str = "desk-secret-of-24-chars-or-more";
+
+/// What `vera` shows to look.
+pub(crate) const VIEWER_SECRET: &str = "viewer-secret-of-24-chars-or-more";
+
+/// What `ole` shows to act.
+pub(crate) const OPERATOR_SECRET: &str = "operator-secret-of-24-chars-or-more";
+
+/// What `ada` shows to erase.
+pub(crate) const ADMIN_SECRET: &str = "admin-secret-of-24-chars-or-more";
 
 /// What signs the events for the desk.
 pub(crate) const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -42,6 +52,7 @@ pub(crate) struct World {
     pub(crate) desk: Desk,
     pub(crate) app: App,
     support: Phone,
+    toml: String,
     config: Config,
     outside: Shutdown,
     folder: TempDir,
@@ -55,24 +66,25 @@ impl World {
 
     /// Starts a world whose gate lets `rate` requests a second pass, `burst` at once.
     pub(crate) async fn with_rates(rate: u32, burst: u32) -> Self {
-        Self::make(&format!("rate = {rate}\nburst = {burst}"), "", "").await
+        Self::make("", &format!("rate = {rate}\nburst = {burst}"), "", "").await
     }
 
     /// Starts a world with such a gate and with more in its configuration.
     pub(crate) async fn paced(rate: u32, burst: u32, more: &str) -> Self {
-        Self::make(&format!("rate = {rate}\nburst = {burst}"), "", more).await
+        Self::make("", &format!("rate = {rate}\nburst = {burst}"), "", more).await
     }
 
-    /// Starts a world with more in its configuration: whole tables, appended.
+    /// Starts a world with more in its configuration: keys of its store, then whole tables.
     pub(crate) async fn with(more: &str) -> Self {
-        Self::make(FAST, "", more).await
+        Self::make("", FAST, "", more).await
     }
 
     /// Starts a world whose store does now and then what it should not.
     pub(crate) async fn hooked() -> (Self, Arc<Hooked>) {
         let world = Self::start().await;
         assert!(soon(world.app.stop()).await);
-        let store = Sqlite::open(&world.config.store, world.clock.clone()).unwrap();
+        let uncounted = metrics::Store::default();
+        let store = Sqlite::open(&world.config.store, world.clock.clone(), uncounted).unwrap();
         let hooked = Arc::new(Hooked::around(store));
         let store = Arc::clone(&hooked);
         let app = App::start_on(store, &world.config, world.clock.clone())
@@ -88,15 +100,20 @@ impl World {
 
     /// Starts a world with more keys for its assistant.
     pub(crate) async fn with_assistant(keys: &str) -> Self {
-        Self::make(FAST, keys, "").await
+        Self::make("", FAST, keys, "").await
+    }
+
+    /// Starts a world with more keys for its listener.
+    pub(crate) async fn with_server(keys: &str) -> Self {
+        Self::make(keys, FAST, "", "").await
     }
 
     /// Starts a world with more keys for its workspace.
     pub(crate) async fn with_workspace(keys: &str) -> Self {
-        Self::make(&format!("{FAST}\n{keys}"), "", "").await
+        Self::make("", &format!("{FAST}\n{keys}"), "", "").await
     }
 
-    async fn make(workspace: &str, assistant: &str, more: &str) -> Self {
+    async fn make(server: &str, workspace: &str, assistant: &str, more: &str) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -110,6 +127,7 @@ impl World {
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
+            .replace("{server}", server)
             .replace("{workspace}", workspace)
             .replace("{assistant}", assistant);
         let toml = toml + more;
@@ -122,6 +140,7 @@ impl World {
             desk,
             support: phone(&app, "support"),
             app,
+            toml,
             config,
             outside,
             folder,
@@ -255,6 +274,19 @@ impl World {
         }
     }
 
+    /// Stops the gateway and starts it anew on the same files with more in its configuration.
+    pub(crate) async fn restart_with(self, more: &str) -> Self {
+        let toml = format!("{}\n{more}", self.toml);
+        let config = config(&toml);
+        Self {
+            toml,
+            config,
+            ..self
+        }
+        .restart()
+        .await
+    }
+
     /// Ends the world; fails if the gateway does not stop as it should.
     pub(crate) async fn end(self) {
         assert!(soon(self.app.stop()).await);
@@ -294,8 +326,18 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         r#"
         [server]
         listen = "127.0.0.1:0"
-        [store]
-        path = "{}/frontdesk.db"
+        {{server}}
+        [operator]
+        listen = "127.0.0.1:0"
+        [operator.people.vera]
+        role = "viewer"
+        secrets = ["env::VIEWER"]
+        [operator.people.ole]
+        role = "operator"
+        secrets = ["env::OPERATOR", "env::OPERATOR_NEXT"]
+        [operator.people.ada]
+        role = "admin"
+        secrets = ["env::ADMIN"]
         [workspaces.main]
         endpoint = "{braze}"
         api_key = "env::BRAZE_KEY"
@@ -314,6 +356,8 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         {{assistant}}
         [assistants.support.business]
         name = "Acme"
+        [store]
+        path = "{}/frontdesk.db"
         "#,
         folder.display()
     )
@@ -326,6 +370,10 @@ pub(crate) fn config(toml: &str) -> Config {
         ("SIGNING_KEY", SIGNING_KEY),
         ("DESK_SECRET", DESK_SECRET),
         ("INBOUND", INBOUND_SECRET),
+        ("VIEWER", VIEWER_SECRET),
+        ("OPERATOR", OPERATOR_SECRET),
+        ("OPERATOR_NEXT", "the-next-operator-secret-of-the-rotation"),
+        ("ADMIN", ADMIN_SECRET),
         ("INBOUND_NEXT", "the-next-inbound-secret-of-the-rotation"),
     ]);
     Config::load(Source::from_text("test.toml", toml), &environment)

@@ -32,6 +32,9 @@ const CONFIG: &str = r#"
 [server]
 listen = "127.0.0.1:0"
 
+[operator]
+listen = "127.0.0.1:0"
+
 [workspaces.demo]
 endpoint = "http://127.0.0.1:1"
 api_key = "env::DEMO_BRAZE_KEY"

@@ -37,7 +37,7 @@ pub(super) fn last(
         transaction
             .prepare_cached(&sql)?
             .query(params![row, limit + ORDER_MARGIN])?,
-        |row| Ok((row.get::<_, i64>(6)?, read_message(row)?)),
+        |row| Ok((row.get::<_, i64>(7)?, read_message(row)?)),
     )?;
     messages.sort_by_key(|(turn, message)| (*turn, message.seq));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

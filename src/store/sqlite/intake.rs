@@ -49,14 +49,30 @@ pub(super) fn quarantine(
     body: &Quarantined,
 ) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT INTO quarantine (assistant, body, error, at) VALUES (?, ?, ?, ?)")?
+        .prepare_cached(
+            "INSERT INTO quarantine (id, assistant, body, error, at) VALUES (?, ?, ?, ?, ?)",
+        )?
         .execute(params![
+            new_id(now),
             body.assistant,
             body.body.0,
             body.error,
             millis(now)
         ])?;
     Ok(())
+}
+
+/// Gives the first copy's name where the digest is known and still counts.
+pub(super) fn known(
+    connection: &Connection,
+    now: Timestamp,
+    digest: &[u8; 32],
+) -> Result<Option<MessageId>, StoreError> {
+    let first = connection
+        .prepare_cached("SELECT message FROM seen WHERE digest = ? AND expires_at > ?")?
+        .query_row(params![digest, millis(now)], |row| row.get::<_, Uuid>(0))
+        .optional()?;
+    Ok(first.map(MessageId))
 }
 
 /// Remembers the message's digest. Gives the first copy's name where the digest was known and still counts.
@@ -67,12 +83,7 @@ fn seen_before(
     id: MessageId,
 ) -> Result<Option<MessageId>, StoreError> {
     let dedupe = message.inbound.dedupe;
-    let first = connection
-        .prepare_cached("SELECT message FROM seen WHERE digest = ? AND expires_at > ?")?
-        .query_row(params![dedupe.key, millis(now)], |row| {
-            row.get::<_, Uuid>(0)
-        })
-        .optional()?;
+    let first = known(connection, now, &dedupe.key)?;
     if first.is_none() {
         connection
             .prepare_cached(
@@ -80,7 +91,7 @@ fn seen_before(
             )?
             .execute(params![dedupe.key, id.0, millis(later(now, dedupe.window))])?;
     }
-    Ok(first.map(MessageId))
+    Ok(first)
 }
 
 /// Makes the conversation where it is new, and due in any case. Gives its row, the message's place in it, and whether a

@@ -1,11 +1,17 @@
 //! The store in one SQLite file.
 
+mod backup;
+mod ballast;
 mod deliveries;
 mod handoffs;
+mod headroom;
 mod history;
 mod intake;
 mod open;
+mod operator;
 mod rows;
+mod sound;
+mod standing;
 mod turns;
 mod unsent;
 mod upkeep;
@@ -24,19 +30,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Quarantined, Settled, Store, StoreError, Wake,
+    Operations, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    NodeId, OnUnknown, Settlement, new_id,
+    NodeId, OnUnknown, Settlement, Suppression, new_id,
 };
+use crate::metrics::{self, Standing};
+use crate::problem::Problem;
+use headroom::Headroom;
 use writer::Writer;
 
+pub use backup::{Backup, BackupError, backup};
 pub use open::OpenError;
 
 /// Connections that read beside the writer. Reads are short; four keep two cores busy.
 const READERS: usize = 4;
+
+/// The least `disk_low_mib`: twice the ballast, so that what the ballast frees is left to the work under way.
+const DISK_LOW_MIB_MIN: u64 = 2 * ballast::BALLAST / 1_024 / 1_024;
 
 /// Where the SQLite store is: `[store]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,13 +58,36 @@ pub struct SqliteConfig {
     /// The database file, relative to the configuration file. Default: `frontdesk.db`. On a local disk: SQLite's locks
     /// do not hold on network file systems.
     pub path: PathBuf,
+    /// Customer messages without an outcome at which new ones are refused; 1 or more. Default 100,000: some 100 MB on
+    /// disk, and far more than can be answered before the replies are too old.
+    pub backlog: u64,
+    /// Free disk in MiB below which new messages are refused, 32 or more. Default 512: room for a backlog of the default
+    /// size to be worked off.
+    pub disk_low_mib: u64,
 }
 
 impl Default for SqliteConfig {
     fn default() -> Self {
         Self {
             path: "frontdesk.db".into(),
+            backlog: 100_000,
+            disk_low_mib: 512,
         }
+    }
+}
+
+impl SqliteConfig {
+    /// Finds what cannot work.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.backlog == 0 {
+            problems.push(Problem::new("backlog", "expected 1 or more"));
+        }
+        if self.disk_low_mib < DISK_LOW_MIB_MIN {
+            let expected = format!("expected {DISK_LOW_MIB_MIN} or more");
+            problems.push(Problem::new("disk_low_mib", expected));
+        }
+        problems
     }
 }
 
@@ -61,9 +97,11 @@ impl Default for SqliteConfig {
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
+    headroom: Arc<Headroom>,
     clock: Clock,
     node: NodeId,
     wake: Wake,
+    metrics: metrics::Store,
     grounds: Grounds,
     _lock: open::Lock,
 }
@@ -76,14 +114,20 @@ struct Readers {
 
 impl Sqlite {
     /// Opens the file, makes it where it is missing, and holds it against other processes.
-    pub fn open(config: &SqliteConfig, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(
+        config: &SqliteConfig,
+        clock: Clock,
+        metrics: metrics::Store,
+    ) -> Result<Self, OpenError> {
         let path = &config.path;
         let io = |source| OpenError::Io {
             path: path.clone(),
             source,
         };
         let lock = open::lock(path)?;
+        let headroom = Arc::new(Headroom::new(config, clock.clone()));
         let connection = open::open_writer(path)?;
+        headroom.look(&connection);
         let readers = (0..READERS).map(|_| open::open_reader(path));
         let readers = readers.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -91,10 +135,18 @@ impl Sqlite {
                 permits: Arc::new(Semaphore::new(readers.len())),
                 free: Arc::new(Mutex::new(readers)),
             },
-            writer: Writer::start(connection).map_err(io)?,
+            writer: Writer::start(
+                connection,
+                Arc::clone(&headroom),
+                clock.clone(),
+                metrics.clone(),
+            )
+            .map_err(io)?,
+            headroom,
             node: NodeId(new_id(clock.now())),
             clock,
             wake: Wake::default(),
+            metrics,
             grounds: Grounds::default(),
             _lock: lock,
         })
@@ -184,10 +236,23 @@ impl Store for Sqlite {
         &self.wake
     }
 
+    fn operations(&self) -> &dyn Operations {
+        self
+    }
+
     async fn accept(&self, message: NewMessage) -> Result<Accepted, StoreError> {
+        if let Some(refusal) = self.headroom.refusal() {
+            let (now, key) = (self.clock.now(), message.inbound.dedupe.key);
+            let known = move |connection: &Connection| intake::known(connection, now, &key);
+            let first = self.read(known).await?;
+            return first.map(Accepted::Duplicate).ok_or(refusal);
+        }
         let clock = self.clock.clone();
         let work = move |connection: &Connection| intake::accept(connection, clock.now(), &message);
         let (accepted, shifts) = self.writer.try_write(work).await?;
+        if matches!(accepted, Accepted::New(_)) {
+            self.headroom.accepted();
+        }
         if let Some(row) = shifts {
             self.grounds.shift(row);
         }
@@ -196,6 +261,9 @@ impl Store for Sqlite {
     }
 
     async fn quarantine(&self, body: Quarantined) -> Result<(), StoreError> {
+        if let Some(refusal) = self.headroom.refusal() {
+            return Err(refusal);
+        }
         let clock = self.clock.clone();
         let work =
             move |connection: &Connection| intake::quarantine(connection, clock.now(), &body);
@@ -266,7 +334,8 @@ impl Store for Sqlite {
         let clearance = self
             .write(move |connection, here| deliveries::clear(connection, here, delivery))
             .await?;
-        if matches!(clearance, Clearance::Dropped(_)) {
+        if let Clearance::Dropped(why) = clearance {
+            self.metrics.dropped(why.as_str(), 1);
             // What stood behind it may go now, or its messages wait for another answer.
             self.wake.braze.ring();
             self.wake.desk.ring();
@@ -321,18 +390,44 @@ impl Store for Sqlite {
     }
 
     async fn purge(&self) -> Result<u64, StoreError> {
-        let removed = self.write(upkeep::purge).await?;
-        if removed > 0 {
+        let purged = self.write(upkeep::purge).await?;
+        let expired = Suppression::Expired.as_str();
+        self.metrics.dropped(expired, purged.expired);
+        if purged.rows > 0 {
             self.wake.turns.ring();
         }
-        Ok(removed)
+        Ok(purged.rows)
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(upkeep::counts).await
     }
 
+    fn size(&self) -> StoreSize {
+        self.headroom.size()
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        let standing = self.read(standing::look).await?;
+        let size = self.size();
+        let disk = |bytes| (size.disk_bytes > 0).then_some(bytes);
+        Ok(Standing {
+            queued: self.writer.queued(),
+            database_bytes: size.database_bytes,
+            wal_bytes: size.wal_bytes,
+            disk_bytes: disk(size.disk_bytes),
+            disk_free_bytes: disk(size.disk_free_bytes),
+            is_disk_low: size.is_disk_low,
+            is_backlog_full: size.is_backlog_full,
+            ..standing
+        })
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
-        self.write(upkeep::probe).await
+        let clock = self.clock.clone();
+        // By the way that messages take, since it is asked whether these can be kept.
+        let work = move |connection: &Connection| upkeep::probe(connection, clock.now());
+        self.writer.try_write(work).await?;
+        self.headroom.refusal().map_or(Ok(()), Err)
     }
 }

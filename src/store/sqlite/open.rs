@@ -2,9 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+
+use super::super::StoreError;
+use super::sound;
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
 const MIGRATIONS: [&str; 2] = [
@@ -12,11 +16,20 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("schema/0002.sql"),
 ];
 
+/// Every table, so that a file which lacks one is met at the start.
+const TABLES: &str =
+    "SELECT 1 FROM conversation, message, delivery, handoff, seen, probe, quarantine";
+
 /// Marks the file as ours (`FDSK`), so that another program's database is never touched.
 const APPLICATION_ID: i32 = 0x4644_534b;
 
 /// The first SQLite without the race that could corrupt a write-ahead log while it is reset.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
+
+/// Attempts to empty the log, 5 s each: an erasure has a minute.
+const LOG_ATTEMPTS: u32 = 8;
+/// How long a connection waits for a lock. Our own hold it for milliseconds; others are people who look into the file.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +57,22 @@ pub enum OpenError {
     Foreign {
         /// The database file.
         path: PathBuf,
+    },
+    /// What is in it contradicts itself.
+    #[error("{path} is damaged ({found}); it was left as it is: put it aside and restore a backup")]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        found: String,
+    },
+    /// It lies where SQLite's locks do not hold.
+    #[error("{path} is on a network file system ({kind}); put the store on a local disk")]
+    Network {
+        /// The database file.
+        path: PathBuf,
+        /// The file system.
+        kind: &'static str,
     },
     /// The SQLite library is too old to be trusted with the data.
     #[error("this program was built with SQLite {found}; 3.51.3 or newer is needed")]
@@ -82,6 +111,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock alone")] 
 
 /// Takes the file for this process.
 pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
+    sound::check_place(path)?;
     let lock_path = with_suffix(path, ".lock");
     let io = |source| OpenError::Io {
         path: lock_path.clone(),
@@ -115,8 +145,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     };
     let connection = Connection::open(path).map_err(database)?;
     check_identity(&connection, path)?;
+    sound::check_whole(&connection, path)?;
     configure(&connection).map_err(database)?;
+    sync_what_was_left(&connection).map_err(database)?;
     migrate(&connection).map_err(database)?;
+    connection.prepare(TABLES).map_err(database)?;
     Ok(connection)
 }
 
@@ -129,13 +162,31 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     };
     let connection = Connection::open_with_flags(path, flags).map_err(database)?;
     connection
-        .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")
+        .execute_batch("PRAGMA query_only = ON")
+        .and_then(|()| connection.busy_timeout(BUSY))
         .map_err(database)?;
     keep_plans(&connection).map_err(database)?;
     Ok(connection)
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Leaves nothing in the files that no row holds any more. A delete overwrites its row, but not the copies that stay behind
+/// where SQLite splits a page; so the file is written anew, and the log is moved into it and cut to nothing.
+pub(super) fn rewrite(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("VACUUM")?;
+    for _ in 0..LOG_ATTEMPTS {
+        let is_busy: bool =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+        if !is_busy {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Database(
+        "the log could not be emptied: something reads all the time".to_owned(),
+    ))
+}
+
+/// Refuses what is not ours, or a newer version's.
+pub(super) fn check_identity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let database = |source| OpenError::Database {
         path: path.to_owned(),
@@ -171,12 +222,19 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// WAL with a full sync: what was committed survives a power cut. Deleted text is overwritten on disk.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     keep_plans(connection)
+}
+
+/// Syncs what an earlier process may have written without being alive for its sync. It counts as committed from here on,
+/// copies of its messages are answered as such, and a power cut must not take it.
+fn sync_what_was_left(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 /// Makes a prepared statement keep its plan. Else SQLite plans it anew for new values, at the cost of running it twice.
@@ -198,7 +256,7 @@ fn migrate(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens a file for writing, made where it is missing, readable for its owner alone.
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -206,7 +264,16 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// Gives the folder that a file is in.
+pub(super) fn folder(file: &Path) -> &Path {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Gives the path of a file that stands beside another.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

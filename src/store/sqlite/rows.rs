@@ -19,7 +19,8 @@ pub(super) const CONVERSATION: &str = "conversation.id, conversation.assistant, 
 pub(super) const CONVERSATION_COLUMNS: usize = 14;
 
 /// The columns that [`read_message`] takes.
-pub(super) const MESSAGE: &str = "id, seq, author, text, media, at";
+pub(super) const MESSAGE: &str =
+    "id, seq, author, text, media, at, outcome IS NOT NULL AND outcome = 'failed(poison)'";
 
 /// Reads a conversation from a row that begins with [`CONVERSATION`].
 pub(super) fn read_conversation(row: &Row<'_>) -> Result<Conversation, StoreError> {
@@ -55,6 +56,7 @@ pub(super) fn read_message(row: &Row<'_>) -> Result<Message, StoreError> {
         text: Private(row.get(3)?),
         media: media.into_iter().map(Private).collect(),
         at: time(row.get(5)?)?,
+        is_poison: row.get(6)?,
     })
 }
 

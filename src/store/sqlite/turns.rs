@@ -13,12 +13,18 @@ use super::rows::{
 use super::{deliveries, handoffs, history, unsent};
 use crate::domain::{Conversation, Failure, Outcome, Ownership, Priority, Settlement};
 
-/// Claims of a conversation that ended in a crash before it is under suspicion: the next may be its last.
-const SUSPECT: u32 = 2;
+/// Claims of a conversation that ended in a crash before it is under suspicion: it is worked on with few others.
+const SUSPECT: i64 = 2;
 
-/// Conversations under suspicion that are worked on at once. A crash gives up no more than these, however many turns it
-/// cut short; two seconds each, a thousand of them are through in four minutes.
-const SUSPECTS: u32 = 8;
+/// The same, where it was not the only suspect at the last crash: it is worked on while no other suspect is.
+const ALONE: i64 = 3;
+
+/// The same, where it was: its messages are given up. A crash convicts one conversation at most, however many it cut short.
+pub(super) const CONVICTED: i64 = 4;
+
+/// Suspects that are worked on at once. Two seconds each, a thousand of them are through in four minutes; those of a
+/// crash, one by one, in sixteen seconds.
+const SUSPECTS: i64 = 8;
 
 /// Claims conversations that are due. The attempt is counted here, since a crash could not count it.
 pub(super) fn claim(
@@ -27,25 +33,32 @@ pub(super) fn claim(
     limit: u32,
 ) -> Result<Batch<Claimed>, StoreError> {
     // The quiet time of what arrives from now on is its own, so `waiting_since` begins anew.
+    let (suspicion, suspects) = room_for_suspects(connection, here)?;
     let sql = format!(
         "UPDATE conversation SET node = ?1, attempts = attempts + 1, waiting_since = NULL
          WHERE key IN (
-             SELECT key FROM conversation WHERE node IS NULL AND due_at <= ?2 AND (attempts < {SUSPECT} OR key IN (
-                 SELECT key FROM conversation WHERE attempts >= {SUSPECT} AND node IS NULL AND due_at <= ?2
-                 ORDER BY due_at
-                 LIMIT {SUSPECTS} - min({SUSPECTS}, (SELECT count(*) FROM conversation
-                     WHERE attempts >= {SUSPECT} AND attempts > {SUSPECT} AND due_at IS NOT NULL AND node IS NOT NULL))))
+             SELECT key FROM conversation
+             WHERE node IS NULL AND due_at <= ?2 AND (attempts < {SUSPECT} OR attempts >= {CONVICTED} OR key IN (
+                 SELECT key FROM conversation
+                 WHERE attempts >= {SUSPECT} AND attempts = ?4 AND node IS NULL AND due_at <= ?2
+                 ORDER BY due_at LIMIT ?5))
              ORDER BY due_at LIMIT ?3)
          RETURNING {CONVERSATION}, key, attempts, due_at"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query(params![here.node.0, millis(here.now), limit])?;
+    let rows = statement.query(params![
+        here.node.0,
+        millis(here.now),
+        limit,
+        suspicion,
+        suspects
+    ])?;
     let held = collect(rows, |row| {
         let Some(conversation) = pass_by(read_conversation(row))? else {
             return Ok(None);
         };
         let row_key: i64 = row.get(CONVERSATION_COLUMNS)?;
-        let attempts: u32 = row.get(CONVERSATION_COLUMNS + 1)?;
+        let attempts: i64 = row.get(CONVERSATION_COLUMNS + 1)?;
         let due_at: i64 = row.get(CONVERSATION_COLUMNS + 2)?;
         Ok(Some((due_at, row_key, attempts, conversation)))
     })?;
@@ -69,15 +82,34 @@ pub(super) fn claim(
     })
 }
 
+/// Tells how many suspects may be claimed now, and with how many crashes. Those that have to be alone go first.
+fn room_for_suspects(connection: &Connection, here: Here) -> Result<(i64, i64), StoreError> {
+    // The claim under way is counted in already.
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE node IS NOT NULL AND attempts BETWEEN {SUSPECT} + 1 AND {ALONE} + 1),
+                count(*) FILTER (WHERE node IS NOT NULL AND attempts = {ALONE} + 1
+                                    OR node IS NULL AND attempts = {ALONE} AND due_at <= ?)
+         FROM conversation WHERE attempts >= {SUSPECT} AND due_at IS NOT NULL"
+    );
+    let (under_way, alone): (i64, i64) = connection
+        .prepare_cached(&sql)?
+        .query_row([millis(here.now)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match alone {
+        0 => (SUSPECT, (SUSPECTS - under_way).max(0)),
+        _ => (ALONE, (1 - under_way).max(0)),
+    })
+}
+
 fn claimed(
     connection: &Connection,
     here: Here,
     mut conversation: Conversation,
     row: i64,
-    attempts: u32,
+    attempts: i64,
 ) -> Result<Option<Claimed>, StoreError> {
     // Replies that still wait answer less than what is known now; the messages that they were for are answered anew.
-    if unsent::overtake(connection, here, row)? {
+    let overtaken = unsent::overtake(connection, here, row)?;
+    if overtaken > 0 {
         conversation.version = connection
             .prepare_cached("SELECT version FROM conversation WHERE key = ?")?
             .query_row([row], |row| row.get(0))?;
@@ -107,12 +139,15 @@ fn claimed(
     Ok(Some(Claimed {
         conversation,
         waiting,
-        crashes: attempts.saturating_sub(1),
+        crashes: u32::try_from(attempts - 1).unwrap_or_default(),
+        is_poison: attempts > CONVICTED,
+        overtaken,
         lease,
     }))
 }
 
-/// Applies a settlement in whole, unless the ground shifted since the claim.
+/// Applies a settlement in whole, unless the ground shifted since the claim. The row alone would not tell: when a customer
+/// is erased, another's conversation can get the same.
 pub(super) fn settle(
     connection: &Connection,
     here: Here,
@@ -121,9 +156,9 @@ pub(super) fn settle(
 ) -> Result<Settled, StoreError> {
     let standing = connection
         .prepare_cached(
-            "SELECT version, last_seq, epoch FROM conversation WHERE key = ? AND node = ?",
+            "SELECT version, last_seq, epoch FROM conversation WHERE key = ? AND id = ? AND node = ?",
         )?
-        .query_row(params![lease.row, here.node.0], |row| {
+        .query_row(params![lease.row, lease.conversation.0, here.node.0], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, i64>(1)?,
@@ -185,9 +220,14 @@ pub(super) fn give_back(
         .prepare_cached(
             "UPDATE conversation SET node = NULL, attempts = attempts - 1, due_at = ?1,
                  waiting_since = coalesce(waiting_since, ?1)
-             WHERE key = ?2 AND node = ?3",
+             WHERE key = ?2 AND id = ?4 AND node = ?3",
         )?
-        .execute(params![millis(at), lease.row, here.node.0])?;
+        .execute(params![
+            millis(at),
+            lease.row,
+            here.node.0,
+            lease.conversation.0
+        ])?;
     Ok(())
 }
 
@@ -203,9 +243,14 @@ pub(super) fn supersede(
             "UPDATE conversation SET node = NULL, attempts = attempts - 1,
                  superseded = superseded + (waiting_since IS NOT NULL),
                  waiting_since = coalesce(waiting_since, ?1)
-             WHERE key = ?2 AND node = ?3",
+             WHERE key = ?2 AND id = ?4 AND node = ?3",
         )?
-        .execute(params![millis(here.now), lease.row, here.node.0])?;
+        .execute(params![
+            millis(here.now),
+            lease.row,
+            here.node.0,
+            lease.conversation.0
+        ])?;
     Ok(())
 }
 

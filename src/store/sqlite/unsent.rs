@@ -9,12 +9,12 @@ use super::rows::{collect, millis};
 use crate::domain::{Failure, Lane, Outcome, Priority, Suppression};
 
 /// Takes back the replies of a conversation that still wait to leave although a newer message has come, and every apology:
-/// whatever is said next is better than both. Tells whether there were any.
+/// whatever is said next is better than both. Gives how many there were.
 pub(super) fn overtake(
     connection: &Connection,
     here: Here,
     conversation: i64,
-) -> Result<bool, StoreError> {
+) -> Result<u64, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.key FROM delivery d JOIN conversation c ON c.key = d.conversation
          WHERE d.conversation = ?1 AND d.lane = 'braze' AND d.state IN ('ready', 'sending') AND d.state = 'ready'
@@ -27,7 +27,7 @@ pub(super) fn overtake(
     for key in &keys {
         give_up(connection, here, *key, Suppression::Superseded)?;
     }
-    Ok(!keys.is_empty())
+    Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
 }
 
 /// Gives up deliveries that are too old, whoever could have sent them: also those whose way out is configured no more.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, millis};
-use super::{deliveries, unsent};
+use super::turns::CONVICTED;
+use super::{deliveries, operator, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -31,6 +33,7 @@ pub(super) fn recover(
     policy: OnUnknown,
 ) -> Result<u64, StoreError> {
     let now = millis(here.now);
+    convict(connection, here)?;
     let claims = connection
         .prepare_cached(
             "UPDATE conversation SET node = NULL, due_at = coalesce(due_at, ?1),
@@ -63,8 +66,29 @@ pub(super) fn recover(
     Ok(u64::try_from(claims + ready + keys.len()).unwrap_or(u64::MAX))
 }
 
+/// Finds guilty the conversation that was the only suspect under way at the crash. Where there were several, each has to
+/// be alone next time.
+fn convict(connection: &Connection, here: Here) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE conversation SET attempts = {CONVICTED}
+         WHERE node IS NOT NULL AND node <> ?1 AND attempts = {CONVICTED} - 1
+           AND 1 = (SELECT count(*) FROM conversation
+                    WHERE node IS NOT NULL AND node <> ?1 AND attempts = {CONVICTED} - 1)"
+    );
+    connection.prepare_cached(&sql)?.execute([here.node.0])?;
+    Ok(())
+}
+
+/// What a purge did.
+pub(super) struct Purged {
+    /// Rows that it removed or gave up.
+    pub(super) rows: u64,
+    /// Deliveries among them that were too old.
+    pub(super) expired: u64,
+}
+
 /// Removes what is over: dedupe keys, sent deliveries, unreadable bodies; and gives up deliveries that are too old.
-pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreError> {
+pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, StoreError> {
     let seen = connection
         .prepare_cached(
             "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen WHERE expires_at <= ? LIMIT ?)",
@@ -85,14 +109,19 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<u64, StoreErr
         )?
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
     let expired = unsent::expire(connection, here, PURGE_ROWS)?;
-    Ok(u64::try_from(seen + over + unread + expired).unwrap_or(u64::MAX))
+    let audit = operator::purge(connection, here, PURGE_ROWS)?;
+    let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+    Ok(Purged {
+        rows: count(seen + over + unread + expired + audit),
+        expired: count(expired),
+    })
 }
 
 /// Proves that the database takes writes.
-pub(super) fn probe(connection: &Connection, here: Here) -> Result<(), StoreError> {
+pub(super) fn probe(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO probe (key, at) VALUES (1, ?)")?
-        .execute([millis(here.now)])?;
+        .execute([millis(now)])?;
     Ok(())
 }
 

@@ -1,0 +1,31 @@
+//! What is counted, for what the configuration names.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
+use crate::metrics::{Closed, Metrics, Names};
+use crate::model::FaultKind;
+
+/// Makes the counters for everything that the configuration names.
+pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
+    let closed = Closed {
+        outcomes: Outcome::ALL.map(Outcome::as_str).to_vec(),
+        suppressions: Suppression::ALL.map(Suppression::as_str).to_vec(),
+        reasons: HandoffReason::ALL.map(HandoffReason::as_str).to_vec(),
+        ends: EndReason::ALL.map(EndReason::as_str).to_vec(),
+        faults: FaultKind::ALL.map(FaultKind::as_str).to_vec(),
+    };
+    let names = Names {
+        assistants: &names(&config.assistants),
+        models: &names(&config.models),
+        workspaces: &names(&config.workspaces),
+        desks: &names(&config.desks),
+    };
+    Metrics::new(names, &closed, clock.now())
+}
+
+fn names<T>(named: &BTreeMap<String, T>) -> Vec<&str> {
+    named.keys().map(String::as_str).collect()
+}

@@ -1,0 +1,121 @@
+//! What is counted for each assistant: what arrived, what became of it, whom it was handed to.
+
+use std::time::Duration;
+
+use super::Closed;
+use super::parts::{Book, Counters, OWN, Tally, Timing};
+
+/// How a request that brings a message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A new message is on disk.
+    Accepted,
+    /// It is a copy of one that is.
+    Duplicate,
+    /// It could not be read, and is in quarantine.
+    Quarantined,
+    /// Its body broke off.
+    Broken,
+    /// Its body took too long.
+    Slow,
+    /// Its body is too long.
+    TooLarge,
+    /// Its body is packed.
+    Packed,
+    /// Nothing can be stored now; Braze comes again.
+    Unavailable,
+}
+
+impl Arrival {
+    const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Quarantined,
+        Self::Broken,
+        Self::Slow,
+        Self::TooLarge,
+        Self::Packed,
+        Self::Unavailable,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Quarantined => "quarantined",
+            Self::Broken => "broken",
+            Self::Slow => "slow",
+            Self::TooLarge => "too_large",
+            Self::Packed => "packed",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// Counts for one assistant. Cloning gives another handle on the same counters; the default one counts for nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Assistant {
+    arrivals: Tally,
+    acknowledged: Timing,
+    messages: Tally,
+    handoffs: Tally,
+}
+
+/// The measures that all assistants share.
+#[derive(Debug)]
+pub(super) struct Assistants {
+    arrivals: Counters,
+    acknowledged: Timing,
+    messages: Counters,
+    handoffs: Counters,
+}
+
+impl Assistants {
+    pub(super) fn register(book: &mut Book) -> Self {
+        Self {
+            arrivals: book.counters("inbound", "Requests that bring a customer's message"),
+            acknowledged: book.timing(
+                "ack",
+                "From a message's arrival to our 202, which says that it is on disk",
+                OWN,
+            ),
+            messages: book.counters(
+                "messages",
+                "Customers' messages by the outcome that their turn decided",
+            ),
+            handoffs: book.counters("handoffs", "Conversations handed over to people"),
+        }
+    }
+
+    pub(super) fn handle(&self, name: &str, closed: &Closed) -> Assistant {
+        let named = Some(("assistant", name));
+        let arrivals = Arrival::ALL.map(Arrival::as_str);
+        Assistant {
+            arrivals: Tally::new(&self.arrivals, named, "result", &arrivals),
+            acknowledged: self.acknowledged.clone(),
+            messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
+            handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
+        }
+    }
+}
+
+impl Assistant {
+    /// Counts a request that brought a message, `took` after it came.
+    pub fn arrived(&self, arrival: Arrival, took: Duration) {
+        self.arrivals.add(arrival.as_str(), 1);
+        if arrival == Arrival::Accepted {
+            self.acknowledged.took(took);
+        }
+    }
+
+    /// Counts messages that got an outcome.
+    pub fn settled(&self, outcome: &'static str, messages: usize) {
+        self.messages
+            .add(outcome, u64::try_from(messages).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a conversation that was handed to people.
+    pub fn handed_off(&self, reason: &'static str) {
+        self.handoffs.add(reason, 1);
+    }
+}

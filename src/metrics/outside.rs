@@ -1,0 +1,262 @@
+//! What is counted for each model, workspace and desk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::Closed;
+use super::parts::{Book, Counters, Gauges, OUTSIDE, Tally, Timing, Timings};
+
+/// What a call of a model counts as where there is no fault.
+const ANSWERED: &str = "answered";
+
+/// What it counts as where nobody waited for its end.
+const CANCELLED: &str = "cancelled";
+
+/// The ways in which a request over HTTP can end.
+const CODES: [&str; 10] = [
+    "2xx",
+    "3xx",
+    "401",
+    "403",
+    "429",
+    "4xx",
+    "5xx",
+    "timeout",
+    "broken",
+    "unconnected",
+];
+
+/// How a request to Braze or to a desk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// With this status.
+    Status(u16),
+    /// Without an answer in time.
+    Timeout,
+    /// The connection broke after the request had left.
+    Broken,
+    /// There was no connection, so nothing left.
+    Unconnected,
+}
+
+impl Code {
+    /// Gives the status' class; those that say something of their own stand alone.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Status(401) => "401",
+            Self::Status(403) => "403",
+            Self::Status(429) => "429",
+            Self::Status(500..) => "5xx",
+            Self::Status(400..) => "4xx",
+            Self::Status(300..) => "3xx",
+            Self::Status(_) => "2xx",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::Unconnected => "unconnected",
+        }
+    }
+}
+
+/// Counts for one model. Cloning gives another handle on the same counters; the default one counts for nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    requests: Tally,
+    seconds: Timing,
+    tokens: Tally,
+    under_way: Gauge,
+}
+
+impl Model {
+    /// Counts a call as under way until what this gives is ended or dropped.
+    pub fn calls(&self) -> Calling {
+        self.under_way.inc();
+        Calling(Some(self.clone()))
+    }
+
+    /// Counts the tokens that the server told.
+    pub fn used(&self, input: Option<u64>, output: Option<u64>) {
+        self.tokens.add("input", input.unwrap_or_default());
+        self.tokens.add("output", output.unwrap_or_default());
+    }
+}
+
+/// A call of a model that is under way.
+#[derive(Debug)]
+pub struct Calling(Option<Model>);
+
+impl Calling {
+    /// Counts how it ended.
+    pub fn ended(mut self, took: Duration, fault: Option<&'static str>) {
+        if let Some(model) = self.0.take() {
+            model.requests.add(fault.unwrap_or(ANSWERED), 1);
+            model.seconds.took(took);
+            model.under_way.dec();
+        }
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        if let Some(model) = self.0.take() {
+            model.requests.add(CANCELLED, 1);
+            model.under_way.dec();
+        }
+    }
+}
+
+/// Counts for one workspace. Cloning gives another handle on the same counters; the default one counts for nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    requests: Tally,
+    seconds: Timing,
+    waits: Timing,
+    waiting: Gauge,
+    shut_until: Arc<AtomicI64>,
+}
+
+impl Workspace {
+    /// Counts a request.
+    pub fn asked(&self, took: Duration, code: Code) {
+        self.requests.add(code.as_str(), 1);
+        self.seconds.took(took);
+    }
+
+    /// Counts a delivery among those that wait at the gate, for as long as what this gives is kept.
+    pub fn waits(&self) -> Waiting {
+        self.waiting.inc();
+        Waiting(self.waiting.clone())
+    }
+
+    /// Notes how long a delivery waited at the gate.
+    pub fn waited(&self, time: Duration) {
+        self.waits.took(time);
+    }
+
+    /// Notes until when the gate is shut.
+    pub fn shut(&self, until: Timestamp) {
+        self.shut_until
+            .store(until.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Gives the seconds until the gate opens; zero while it is open.
+    pub(super) fn shut_seconds(&self, now: Timestamp) -> f64 {
+        let until = self.shut_until.load(Ordering::Relaxed);
+        let left = until.saturating_sub(now.as_millisecond());
+        Duration::from_millis(u64::try_from(left).unwrap_or_default()).as_secs_f64()
+    }
+}
+
+/// Is counted among those that wait, until it is dropped.
+#[derive(Debug)]
+pub struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Counts for one desk. Cloning gives another handle on the same counters; the default one counts for nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    requests: Tally,
+    seconds: Timing,
+}
+
+impl Desk {
+    /// Counts a request.
+    pub fn asked(&self, took: Duration, code: Code) {
+        self.requests.add(code.as_str(), 1);
+        self.seconds.took(took);
+    }
+}
+
+/// The measures that everything outside shares.
+#[derive(Debug)]
+pub(super) struct Outside {
+    model_requests: Counters,
+    model_seconds: Timings,
+    model_tokens: Counters,
+    model_calls: Gauges,
+    braze_requests: Counters,
+    braze_seconds: Timings,
+    gate_waits: Timings,
+    gate_waiting: Gauges,
+    desk_requests: Counters,
+    desk_seconds: Timings,
+}
+
+impl Outside {
+    pub(super) fn register(book: &mut Book) -> Self {
+        Self {
+            model_requests: book.counters(
+                "model_requests",
+                "Calls of a model: answered, cancelled since nobody waited any more, or the kind of fault",
+            ),
+            model_seconds: book.timings("model", "Whole calls of a model", OUTSIDE),
+            model_tokens: book.counters("model_tokens", "Tokens, where the model's server tells them"),
+            braze_requests: book.counters(
+                "braze_requests",
+                "Requests to Braze by class of status, or by how they failed without one",
+            ),
+            braze_seconds: book.timings("braze", "Whole requests to Braze", OUTSIDE),
+            gate_waits: book.timings(
+                "gate_wait",
+                "How long replies waited at a workspace's gate, for the rate or while it was shut",
+                OUTSIDE,
+            ),
+            gate_waiting: book.gauges(
+                "gate_waiting",
+                "Replies that wait at a workspace's gate now",
+            ),
+            model_calls: book.gauges("model_calls", "Calls of a model that are under way"),
+            desk_requests: book.counters(
+                "desk_requests",
+                "Requests to a desk by class of status, or by how they failed without one",
+            ),
+            desk_seconds: book.timings("desk", "Whole requests to a desk", OUTSIDE),
+        }
+    }
+
+    pub(super) fn model(&self, name: &str, closed: &Closed) -> Model {
+        let named = Some(("model", name));
+        let labels = vec![("model", name.to_owned())];
+        let results: Vec<_> = [ANSWERED, CANCELLED]
+            .into_iter()
+            .chain(closed.faults.iter().copied())
+            .collect();
+        Model {
+            requests: Tally::new(&self.model_requests, named, "result", &results),
+            seconds: Timing::new(&self.model_seconds, "model", name),
+            tokens: Tally::new(&self.model_tokens, named, "direction", &["input", "output"]),
+            under_way: self.model_calls.get_or_create_owned(&labels),
+        }
+    }
+
+    pub(super) fn workspace(&self, name: &str) -> Workspace {
+        let labels = vec![("workspace", name.to_owned())];
+        Workspace {
+            requests: Tally::new(
+                &self.braze_requests,
+                Some(("workspace", name)),
+                "code",
+                &CODES,
+            ),
+            seconds: Timing::new(&self.braze_seconds, "workspace", name),
+            waits: Timing::new(&self.gate_waits, "workspace", name),
+            waiting: self.gate_waiting.get_or_create_owned(&labels),
+            shut_until: Arc::default(),
+        }
+    }
+
+    pub(super) fn desk(&self, name: &str) -> Desk {
+        Desk {
+            requests: Tally::new(&self.desk_requests, Some(("desk", name)), "code", &CODES),
+            seconds: Timing::new(&self.desk_seconds, "desk", name),
+        }
+    }
+}
