@@ -86,7 +86,8 @@ async fn a_turn_that_is_not_done_in_time_goes_back_and_is_no_crash() {
     assert!(futures_util::poll!(&mut stopping).is_pending());
     world.clock.advance(24 * SECOND);
     assert!(soon(stopping).await, "nothing had to be cut short");
-    let due = "SELECT 'due' FROM conversation WHERE node IS NULL AND attempts = 0 AND due_at IS NOT NULL";
+    let due =
+        "SELECT 'due' FROM conversation WHERE node IS NULL AND attempts = 0 AND due_at IS NOT NULL";
     assert_eq!(rows(&folder, due), ["due"]);
     drop(hold);
 }
