@@ -147,9 +147,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     check_identity(&connection, path)?;
     sound::check_whole(&connection, path)?;
     configure(&connection).map_err(database)?;
-    sync_what_was_left(&connection).map_err(database)?;
     migrate(&connection).map_err(database)?;
     connection.prepare(TABLES).map_err(database)?;
+    sync_what_was_left(&connection).map_err(database)?;
     Ok(connection)
 }
 
