@@ -163,7 +163,10 @@ mod tests {
     #[case("https://0.0.0.0:8000", "nobody's address")]
     #[case("https://[::]", "nobody's address")]
     #[case("https://224.0.0.1", "nobody's address")]
-    #[case("https://a123456789b123456789c123456789d123456789e123456789f123456789g123.dev", "cannot be a host")]
+    #[case(
+        "https://a123456789b123456789c123456789d123456789e123456789f123456789g123.dev",
+        "cannot be a host"
+    )]
     #[case("https://example.com", "placeholder")]
     #[case("https://desk.EXAMPLE.org./x", "placeholder")]
     #[case("https://desk.example", "placeholder")]

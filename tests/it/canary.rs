@@ -302,7 +302,7 @@ async fn no_canary_is_seen_outside_its_cage() {
             "address": { "zqx7": ["zqx7 street"] }, "media_urls": ["https://zqx7.dev/a.png"], "language": "zqx7",
             "message": "zqx7 who am I?",
         });
-        let answered = phone(name).posts(&body.to_string()).await.unwrap();
+        let answered = phone(name).posts(body.to_string()).await.unwrap();
         assert_eq!(answered.status, 202, "{answered:?}");
     }
     for (status, answer) in refused(&url).await {

@@ -113,7 +113,7 @@ pub(crate) fn marked(folder: &Path, mark: &str) {
 
 /// Points a link at another folder in one step, as orchestrators do.
 fn point(link: &Path, folder: &str) {
-    let new = link.with_extension("new");
+    let new = link.with_file_name(".new");
     std::os::unix::fs::symlink(folder, &new).unwrap();
     std::fs::rename(&new, link).unwrap();
 }
@@ -295,11 +295,11 @@ async fn a_turn_that_waits_for_the_model_keeps_the_version_that_it_began_with() 
     soon(world.model.wait_for(2)).await;
     marked(&folder, "mark-2");
     world.app.reload();
-    let (after, second) = fallback(&world, "after").await;
-    assert_eq!(after, "Sorry, mark-2.");
     // The model never answers, and the words are of the folder that it was asked with.
     world.pass(Duration::from_secs(25)).await;
     assert_eq!(world.heard("during"), ["Sorry, mark-1."]);
+    let (after, second) = fallback(&world, "after").await;
+    assert_eq!(after, "Sorry, mark-2.");
     let versions = world
         .rows("SELECT prompt_version FROM message WHERE author = 'customer' ORDER BY conversation");
     assert_eq!(versions, [first.clone(), first, second]);
