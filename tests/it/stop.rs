@@ -68,8 +68,8 @@ async fn a_reply_that_waits_at_the_gate_when_its_time_is_over_goes_back() {
     drop(hold);
     soon(world.braze.wait_until(|all| all[0].status == Some(429))).await;
     world.breathe().await;
-    let held = "SELECT state FROM delivery WHERE node IS NOT NULL";
-    assert_eq!(world.rows(held), ["ready"], "it waits at the gate");
+    let claimed = "SELECT state FROM delivery WHERE node IS NOT NULL";
+    assert_eq!(world.rows(claimed), ["ready"], "it waits at the gate");
     let folder = world.folder().to_owned();
     let stopping = world.app.stop();
     tokio::pin!(stopping);
@@ -77,6 +77,6 @@ async fn a_reply_that_waits_at_the_gate_when_its_time_is_over_goes_back() {
     all_have_heard().await;
     world.clock.advance(4 * SECOND);
     assert!(soon(stopping).await, "it does not wait for the gate");
-    assert_eq!(rows(&folder, held).len(), 0);
+    assert_eq!(rows(&folder, claimed).len(), 0);
     assert_eq!(world.braze.request_count(), 1);
 }
