@@ -280,6 +280,10 @@ mod tests {
             ("abababababababababababababababab", false),
             ("Qk3xV9zLQk3xV9zLQk3xV9zLQk3xV9zL", false),
             ("0123456789012345678901234567", false),
+            // Runs of one letter each; seven letters in no order; words in capitals.
+            ("aaaaQQQQ7777zzzz3333kkkk9999wwww2222", false),
+            ("q7zk3xmq3z7mkxqz3mk7xq7kz3mx", false),
+            ("SECRET-Qk3xV9zLr2mW-PASSWORD-TOKEN", false),
             ("abcdefghijklmnopqrstuvwxyz012345", false),
             ("secret-secret-secret-secret-secret", false),
             ("my-secret-password-changeme-2026", false),

@@ -143,6 +143,7 @@ fn a_wrong_override_is_told_of_the_key_that_it_sets() {
 #[test]
 fn a_secret_of_the_wrong_shape_is_not_repeated() {
     for line in [
+        "secrets = [\"sesame-123\"]",
         "secrets = \"sesame-123\"",
         "secrets = [123456789]",
         "secrets = 123456789",

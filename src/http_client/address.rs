@@ -131,6 +131,7 @@ mod tests {
     #[case("https://münchen.de/v1")]
     #[case("https://xn--mnchen-3ya.de")]
     #[case("https://testing.dev")]
+    #[case("https://myexample.com")]
     #[case("https://model_server.local.")]
     #[case("https://10.0.0.1")]
     #[case("https://[fd00::1]:8000/v1")]
@@ -161,6 +162,11 @@ mod tests {
     #[case("https://api..openai.com", "cannot be a host")]
     #[case("https://0.0.0.0:8000", "nobody's address")]
     #[case("https://[::]", "nobody's address")]
+    #[case("https://224.0.0.1", "nobody's address")]
+    #[case(
+        "https://a123456789b123456789c123456789d123456789e123456789f123456789g123.dev",
+        "cannot be a host"
+    )]
     #[case("https://example.com", "placeholder")]
     #[case("https://desk.EXAMPLE.org./x", "placeholder")]
     #[case("https://desk.example", "placeholder")]
@@ -174,6 +180,16 @@ mod tests {
         let said = problem.to_string();
         assert!(!said.contains("sesame"), "{said}");
         assert_eq!(problem.is_secret, url.contains(['@', '?', '#']));
+    }
+
+    #[test]
+    fn a_host_is_no_longer_than_dns_can_carry() {
+        for (labels, is_good) in [(63, true), (64, false)] {
+            // Each label with its dot is four characters.
+            let url = format!("https://{}a", "abc.".repeat(labels));
+            let problem = check_url("url", &url, Plain::Never);
+            assert_eq!(problem.is_none(), is_good, "{labels}: {problem:?}");
+        }
     }
 
     #[test]

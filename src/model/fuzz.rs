@@ -75,12 +75,17 @@ fn thinking() -> impl Strategy<Value = (String, String)> {
             format!("{open}{thought}{close}"),
             String::new()
         )),
-    ];
-    let begun = prop::option::of((tag(), thought()));
+    ]
+    .boxed();
+    let begun = prop::option::of((prop::collection::vec(part.clone(), 0..3), tag(), thought()));
     let unended = prop::option::of((tag(), thought()));
     (begun, prop::collection::vec(part, 0..5), unended).prop_map(|(begun, parts, unended)| {
         let begun = begun
-            .map(|((_, close), thought)| thought + close)
+            .map(|(before, (_, close), thought)| {
+                let before: String = before.into_iter().map(|(written, _)| written).collect();
+                // What ends no tag was thought from the beginning, words and all.
+                format!("{before}{}{close}", thought.replace("<think>", ""))
+            })
             .unwrap_or_default();
         let unended = unended
             .map(|((open, _), thought)| format!("{open}{thought}"))
@@ -90,6 +95,14 @@ fn thinking() -> impl Strategy<Value = (String, String)> {
             format!("{begun}{}{unended}", written.concat()),
             said.concat(),
         )
+    })
+}
+
+/// Tags in the middle of tags, so that taking out the inner ones makes others, as often as that.
+fn trick(depth: usize) -> String {
+    let split = |tag: &str, inner: &str| format!("{}{inner}{}", &tag[..4], &tag[4..]);
+    (0..depth).fold(String::new(), |inner, _| {
+        split("<think>", &inner) + "a" + &split("</think>", &inner)
     })
 }
 
@@ -124,6 +137,29 @@ fn envelope(kind: usize, text: &str) -> Value {
         _ => json!({"content": {"text": text, "reasoning": THOUGHT}}),
     };
     json!({"choices": [{"message": message, "finish_reason": "stop"}]})
+}
+
+/// Answers in good order and cut off anywhere, wrapped or not, with fields and rules that were not asked for.
+fn half() -> impl Strategy<Value = String> {
+    let field = prop::sample::select(vec!["reply", "action", "answer", "text"]);
+    let rule = prop::sample::select(vec!["refund", "Refund", "opt_out"]);
+    let reply = prop_oneof![
+        words(),
+        (words(), 0..10_usize).prop_map(|(words, kind)| {
+            wrapped(kind, &json!({"reply": words, "action": "answer"}))
+        })
+    ];
+    let object = (field, rule, reply, 0..10_usize, any::<bool>()).prop_map(
+        |(field, rule, reply, kind, quoted)| {
+            let text = wrapped(kind, &json!({field: reply, "rule": rule}));
+            let single = text.replace('"', "'");
+            if quoted { text } else { single }
+        },
+    );
+    (object, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(text, at, is_cut)| {
+        let end = text.floor_char_boundary(at.index(text.len() + 1));
+        if is_cut { text[..end].to_owned() } else { text }
+    })
 }
 
 fn rules() -> Vec<(String, String)> {
@@ -162,12 +198,21 @@ proptest! {
     #[test]
     fn stripping_adds_nothing_and_ends(parts in prop::collection::vec(
         prop_oneof![tag().prop_map(|tag| tag.0.to_owned()), tag().prop_map(|tag| tag.1.to_owned()), fuzz::text(),
-            "[<>/thinkTHOUG|◁▷\\[\\]]{0,9}"], 0..16,
+            "[<>/thinkTHOUG|◁▷\\[\\]]{0,9}", (1..7_usize).prop_map(trick)], 0..16,
     )) {
         let text = parts.concat();
         let once = strip(&text);
-        prop_assert!(once.len() <= text.len() && !has_tag(&once));
+        prop_assert!(!has_tag(&once));
+        let mut left = text.chars();
+        prop_assert!(once.chars().all(|letter| left.any(|other| other == letter)), "{once:?} is not of {text:?}");
         prop_assert_eq!(strip(&once), once);
+    }
+
+    #[test]
+    fn a_trick_ends_with_the_words_or_with_nothing(depth in 1..7_usize, words in words()) {
+        let left = strip(&format!("{}{words}", trick(depth)));
+        // Each pass takes one round of tags, and four are made.
+        prop_assert_eq!(left, if depth <= 4 { words } else { String::new() });
     }
 
     #[test]
@@ -188,8 +233,17 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_server_answers_is_a_fault_or_words_of_its_own(body in fuzz::json(&NAMES), inside: bool, cut: bool) {
-        let body = if inside { json!({"choices": [{"message": {"content": body}}]}) } else { body };
+    fn whatever_a_server_answers_is_a_fault_or_words_of_its_own(
+        body in fuzz::json(&NAMES), half in half(), place in 0..8_usize, cut: bool, model in ".{0,140}",
+    ) {
+        let mut body = match place {
+            0..6 => envelope(place, &half),
+            6 => json!({"choices": [{"message": {"content": body}}]}),
+            _ => body,
+        };
+        if let Some(fields) = body.as_object_mut() {
+            fields.entry("model").or_insert(model.into());
+        }
         let Ok(opened) = open(&body) else {
             return Ok(());
         };
@@ -200,6 +254,7 @@ proptest! {
         if let Ok(answer) = answer(&opened.text, cut, &rules()) {
             prop_assert!(answer.reply.len() <= most, "{}", answer.reply.0);
             prop_assert!(!answer.reply.starts_with("{\""), "{}", answer.reply.0);
+            prop_assert!(!answer.reply.contains("\"reply\":") && !answer.reply.contains("'action':"), "{}", answer.reply.0);
             prop_assert!(!answer.reply.is_empty() || answer.action == Action::Escalate);
             prop_assert!(answer.rule.is_none_or(|rule| rule == "refund"));
         }

@@ -169,7 +169,9 @@ fn unwrap(object: Object, depth: usize) -> Found {
         return inner.map_or(Found::Broken, |inner| unwrap(inner, depth + 1));
     }
     let reply = text_of(field(&object, "reply"));
-    if !reply.starts_with(['{', '"']) && !reply.starts_with("```") {
+    let is_wrapped =
+        reply.starts_with(['{', '"']) || reply.starts_with("```") || names_field(&reply);
+    if !is_wrapped {
         return Found::Object(object);
     }
     match find(&reply, depth + 1) {

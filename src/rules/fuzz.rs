@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use caseless::Caseless;
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use super::fold::{fold, is_spaceless};
 use super::pattern::{Node, Word};
@@ -103,6 +105,12 @@ proptest! {
         let once = fold(&text);
         prop_assert_eq!(fold(&once), once.as_str());
         prop_assert!(once.chars().count() <= FOLDS_TO * text.chars().count(), "{once}");
+        // Nothing is left that writers do not agree on.
+        prop_assert!(once.nfkc().eq(once.chars()), "{once:?} is not composed");
+        prop_assert!(once.chars().default_case_fold().eq(once.chars()), "{once:?} has two cases");
+        let voices = |c: &char| matches!(c, '\u{3099}' | '\u{309a}');
+        let hidden = |c: char| is_combining_mark(c) && !voices(&c) || "\u{200d}\u{ad}\u{feff}\u{202e}".contains(c);
+        prop_assert!(!once.contains(hidden), "{once:?}");
     }
 
     #[test]

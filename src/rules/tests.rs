@@ -293,6 +293,20 @@ fn limits_hold() {
         "{:?}",
         problems(&deep)
     );
+    // Phrases that are short as they are written, and long as they unfold.
+    let class = vec!["'x y z'"; 500].join(",");
+    let phrase = |times: usize| {
+        let phrase = "<c> ".repeat(times);
+        format!(
+            "[vocabulary.en]\nc=[{class}]\n[[rule]]\nname='a'\naction='escalate'\nphrases.en=['{phrase}']"
+        )
+    };
+    assert!(Rules::parse(&phrase(1)).is_ok());
+    assert!(
+        problems(&phrase(2))[0].message.contains("more than 2000"),
+        "{:?}",
+        problems(&phrase(2))
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use frontdesk::clock::Clock;
 use frontdesk::sandbox::model::Reply;
 use frontdesk::sandbox::{Braze, Desk, Model, Phone};
@@ -36,14 +36,24 @@ const SECRETS: [(&str, &str); 5] = [
 /// A neighbour that answers with what it was sent, in turns as each kind of trouble.
 async fn echo(outside: &Shutdown) -> (String, Arc<AtomicUsize>) {
     const ANSWERS: [u16; 7] = [400, 500, 404, 422, 200, 201, 418];
+    // What stops a workspace comes after what does not.
+    const TO_BRAZE: [u16; 9] = [400, 500, 404, 422, 200, 201, 418, 429, 401];
     let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
-    let answer = async move |headers: HeaderMap, body: Bytes| {
+    let (counted, to_braze) = (Arc::clone(&count), Arc::new(AtomicUsize::new(0)));
+    let answer = async move |uri: Uri, headers: HeaderMap, body: Bytes| {
         let number = counted.fetch_add(1, Ordering::SeqCst);
-        let status = StatusCode::from_u16(ANSWERS[number % ANSWERS.len()]).unwrap();
+        let status = match uri.path() {
+            "/campaigns/trigger/send" => {
+                let number = to_braze.fetch_add(1, Ordering::SeqCst);
+                TO_BRAZE[number.min(TO_BRAZE.len() - 1)]
+            }
+            _ => ANSWERS[number % ANSWERS.len()],
+        };
+        let status = StatusCode::from_u16(status).unwrap();
         let body = String::from_utf8_lossy(&body).into_owned();
         let said = json!({ "message": format!("{headers:?} {body}"), "error": { "message": body, "type": body, "code": body } });
-        (status, [("x-echo", "zqx7-header")], said.to_string())
+        let headers = [("x-echo", "zqx7-header"), ("retry-after", "1")];
+        (status, headers, said.to_string())
     };
     let router = axum::Router::new().fallback(answer);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -160,7 +170,9 @@ fn configuration(folder: &Path, model: &str, braze: &str, desk: &str, echo: &str
 
 /// Asks as a stranger would, in each way that is refused. Gives the answers.
 async fn refused(url: &str) -> Vec<(u16, String)> {
-    let client = reqwest::Client::builder().build().unwrap();
+    // A connection that a refusal ends is not used again.
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0);
+    let client = client.build().unwrap();
     let good = json!({ "user_id": "zqx7-id", "phone_number": "+34zqx7", "message": "zqx7 words" });
     let secret = SECRETS[2].1;
     let mut answers = Vec::new();
@@ -199,6 +211,34 @@ async fn refused(url: &str) -> Vec<(u16, String)> {
         ));
     }
     answers
+}
+
+/// Has the configuration checked, and once more with a secret in the place of its reference. Gives all that was said.
+fn checked(config: &Path) -> String {
+    let good = std::fs::read_to_string(config).unwrap();
+    let literal = format!("\"{}\"", SECRETS[0].1);
+    let bad = config.with_extension("bad.toml");
+    std::fs::write(&bad, good.replace("\"env::BRAZE_KEY\"", &literal)).unwrap();
+    let check = |config: &Path, code| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
+        let command = command.args(["check", "--config"]).arg(config);
+        let ended = command.env_clear().envs(SECRETS).output().unwrap();
+        let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{said}");
+        said
+    };
+    check(config, 0) + &check(&bad, 3)
+}
+
+/// A customer writes of whom Braze knows more than his number.
+async fn is_known(phone: &Phone) {
+    let body = json!({
+        "user_id": "zqx7-id-known", "phone_number": "+34zqx7", "profile_name": "zqx7 name", "tier": "zqx7 gold",
+        "address": { "zqx7": ["zqx7 street"] }, "media_urls": ["https://zqx7.dev/a.png"], "language": "zqx7",
+        "message": "zqx7 who am I?",
+    });
+    let answered = phone.posts(body.to_string()).await.unwrap();
+    assert_eq!(answered.status, 202, "{answered:?}");
 }
 
 /// Waits until every message has an outcome. Gives how many there are of each.
@@ -268,14 +308,21 @@ async fn no_canary_is_seen_outside_its_cage() {
             assert!(!format!("{answered:?}").contains(CANARY), "{answered:?}");
         }
     }
+    for name in ["support", "echo"] {
+        is_known(&phone(name)).await;
+    }
     for (status, answer) in refused(&url).await {
         assert!((400..500).contains(&status), "{status}");
         assert!(!answer.contains(CANARY), "{status}: {answer}");
     }
-    let outcomes = settled(&folder.path().join("frontdesk.db"), 28).await;
+    let outcomes = settled(&folder.path().join("frontdesk.db"), 30).await;
     for outcome in ["replied", "handed_off", "failed(model)"] {
         assert!(outcomes.contains(outcome), "{outcomes}");
     }
+
+    gateway.says("Braze refused the API key").await;
+    let check = checked(&config);
+    assert!(!check.contains(CANARY), "{check}");
 
     let system = folder.path().join("prompts/system.md");
     let good = std::fs::read_to_string(&system).unwrap();

@@ -194,6 +194,34 @@ async fn a_turn_that_panics_is_given_up_with_a_word_and_nothing_else_notices() {
 }
 
 /// Each call of the store that a message's way makes: a failure of it costs time, and nothing else.
+#[tokio::test]
+async fn a_sending_that_panics_is_given_up_and_others_leave() {
+    let (world, store) = World::hooked().await;
+    store.next("clear", Fault::Panics);
+    world.tells("ana", "hello").await;
+    assert!(store.is_over());
+    world.tells("bob", "hello").await;
+    world.tells("ana", "are you there?").await;
+    assert_eq!(world.outcomes("ana"), ["failed(delivery)", "replied"]);
+    assert_eq!((world.heard("ana").len(), world.heard("bob").len()), (1, 1));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_cannot_read_is_run_again_and_is_no_crash() {
+    let (world, store) = World::hooked().await;
+    for _ in 0..5 {
+        // A handoff reads the history for its transcript.
+        store.next("history", Fault::Fails);
+    }
+    world.says("ana", "I want to talk to a person").await;
+    world.within(Duration::from_mins(1)).await;
+    assert!(store.is_over());
+    assert_eq!(world.outcomes("ana"), ["handed_off"]);
+    assert_eq!(world.desk.received().len(), 1);
+    world.end().await;
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_store_that_fails_once_loses_nothing_and_doubles_nothing(
@@ -218,6 +246,9 @@ async fn a_store_that_fails_once_loses_nothing_and_doubles_nothing(
     }
     assert!(store.is_over(), "{method} was never called");
     drop(store);
+    if fault == Fault::Fails {
+        world.within(Duration::from_mins(2)).await;
+    }
     // What was claimed without our knowing stays so until the process ends: it is taken up at the start.
     let world = world.restart().await;
     world.within(Duration::from_mins(2)).await;

@@ -38,6 +38,8 @@ async fn who_could_not_be_answered_in_time_hears_so_once() {
     let world = unanswered("").await;
     passes(&world, 3 * HOUR).await;
     assert_eq!(world.outcomes("ana"), ["failed(late)"]);
+    let open = world.rows("SELECT state FROM delivery ORDER BY key");
+    assert_eq!(open, ["dropped", "ready"], "one apology waits all the time");
     world.braze.behave();
     world.within(10 * MINUTE).await;
     let heard = world.heard("ana");

@@ -11,7 +11,7 @@ use frontdesk::prompts::{Prompts, Reloaded, Source};
 use frontdesk::sandbox::Plan;
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::world::{World, soon};
 
 /// Starts a world whose assistant has its own copy of the shipped folder.
 async fn world(folder: &Path) -> World {
@@ -113,7 +113,7 @@ pub(crate) fn marked(folder: &Path, mark: &str) {
 
 /// Points a link at another folder in one step, as orchestrators do.
 fn point(link: &Path, folder: &str) {
-    let new = link.with_extension("new");
+    let new = link.with_file_name(".new");
     std::os::unix::fs::symlink(folder, &new).unwrap();
     std::fs::rename(&new, link).unwrap();
 }
@@ -280,4 +280,60 @@ async fn a_thousand_reloads_while_customers_write_leave_each_turn_in_one_version
     }
     assert_eq!(seen.len(), 2, "both versions had their turns");
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_waits_for_the_model_keeps_the_version_that_it_began_with() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("folder");
+    marked(&folder, "mark-1");
+    let world = World::with_assistant(&format!("prompts = \"{}\"", folder.display())).await;
+    let (_, first) = fallback(&world, "before").await;
+    world.model.misbehave(Plan::hang().times(1));
+    world.says("during", "hello").await;
+    world.clock.advance(Duration::from_secs(1));
+    soon(world.model.wait_for(2)).await;
+    marked(&folder, "mark-2");
+    world.app.reload();
+    // The model never answers, and the words are of the folder that it was asked with.
+    world.pass(Duration::from_secs(25)).await;
+    assert_eq!(world.heard("during"), ["Sorry, mark-1."]);
+    let (after, second) = fallback(&world, "after").await;
+    assert_eq!(after, "Sorry, mark-2.");
+    let versions = world
+        .rows("SELECT prompt_version FROM message WHERE author = 'customer' ORDER BY conversation");
+    assert_eq!(versions, [first.clone(), first, second]);
+    world.end().await;
+}
+
+#[test]
+fn links_of_each_file_that_are_exchanged_while_they_are_read_are_taken_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    // As a ConfigMap is mounted: each file is a link through `..data`, which alone is exchanged.
+    for (name, mark) in [("..1", "mark-1"), ("..2", "mark-2")] {
+        marked(&path(name), mark);
+    }
+    let good = ["..1", "..2"].map(|name| open(&path(name)).current().version().to_owned());
+    point(&path("..data"), "..1");
+    for name in [
+        "system.md",
+        "customer.md",
+        "summary.md",
+        "rules.toml",
+        "texts",
+    ] {
+        point(&path(name), &format!("..data/{name}"));
+    }
+    let prompts = open(root.path());
+    // Exchanged once while it is read: of two looks that are alike, neither saw it happen.
+    let half = (0..200).find(|round| {
+        std::thread::scope(|scope| {
+            let next = ["..2", "..1"][round % 2];
+            scope.spawn(|| point(&path("..data"), next));
+            drop(prompts.reload());
+        });
+        !good.contains(&prompts.current().version().to_owned())
+    });
+    assert_eq!(half, None, "half of each is in force");
 }

@@ -99,7 +99,8 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
         let text = String::from_utf8_lossy(&read).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_ascii_lowercase();
-            let length = head.split("content-length: ").nth(1)?;
+            // A request without a body says nothing of its length.
+            let length = head.split("content-length: ").nth(1).unwrap_or("0");
             let length: usize = length.split("\r\n").next()?.parse().ok()?;
             if body.len() >= length {
                 return Some(body.to_owned());

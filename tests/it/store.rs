@@ -3,6 +3,8 @@
 //! A test names the databases that it runs on; all of them are opened by [`Bench::open`], and looked into by
 //! [`Bench::rows`] where the trait shows too little.
 
+mod ground;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

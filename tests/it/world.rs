@@ -249,11 +249,8 @@ impl World {
     }
 
     /// Looks into the database: the first column of every row, a text.
-    fn rows(&self, sql: &str) -> Vec<String> {
-        let file = rusqlite::Connection::open(self.folder().join("frontdesk.db")).unwrap();
-        let mut statement = file.prepare(sql).unwrap();
-        let rows = statement.query_map((), |row| row.get(0)).unwrap();
-        rows.map(Result::unwrap).collect()
+    pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
+        rows(self.folder(), sql)
     }
 
     /// Gives the contents of all messages of the last request to the model, by role.
@@ -295,6 +292,14 @@ impl World {
         assert!(soon(self.app.stop()).await);
         self.outside.stop();
     }
+}
+
+/// Looks into the database of a world whose gateway may have stopped.
+pub(crate) fn rows(folder: &Path, sql: &str) -> Vec<String> {
+    let file = rusqlite::Connection::open(folder.join("frontdesk.db")).unwrap();
+    let mut statement = file.prepare(sql).unwrap();
+    let rows = statement.query_map((), |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
 }
 
 /// Tells whether every message has an outcome and every delivery has left.

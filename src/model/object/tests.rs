@@ -85,6 +85,15 @@ fn read(text: &str, cut: bool) -> Result<String, FaultKind> {
     r#"{"reply":"{\"reply\":\"Hi\",\"action\":\"escalate\"}","action":"answer"}"#,
     "escalate/-: Hi"
 )]
+#[case::list_in_the_reply(r#"{"reply":"[{\"reply\":\"Hi\"}]"}"#, "answer/-: Hi")]
+#[case::words_and_object_in_the_reply(
+    r#"{"reply":"Here it is: {\"reply\":\"Hi\"}"}"#,
+    "answer/-: Hi"
+)]
+#[case::braces_in_the_reply(
+    r#"{"reply":"Write {name} or {} there."}"#,
+    "answer/-: Write {name} or {} there."
+)]
 #[case::fence_in_the_reply(r#"{"reply":"```json\n{\"reply\":\"Hi\"}\n```"}"#, "answer/-: Hi")]
 #[case::in_a_list(r#"[{"reply":"Hi"}]"#, "answer/-: Hi")]
 #[case::two_in_a_list(r#"[{"reply":"Draft"}, {"reply":"Hi"}]"#, "answer/-: Hi")]
