@@ -16,8 +16,6 @@ use frontdesk::sandbox::{Braze, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use serde_json::{Value, json};
 
-use crate::world::soon;
-
 /// Every canary has it, and nothing else does.
 const CANARY: &str = "zqx7";
 
@@ -104,7 +102,7 @@ impl Gateway {
                 clock.sleep(Duration::from_millis(20)).await;
             }
         };
-        soon(found).await
+        patiently(found).await
     }
 
     fn signal(&self, name: &str) {
@@ -266,7 +264,13 @@ async fn settled(file: &Path, messages: i64) -> String {
             clock.sleep(Duration::from_millis(50)).await;
         }
     };
-    soon(asking).await
+    patiently(asking).await
+}
+
+/// Waits for what a real clock brings about, on a machine that may be busy.
+async fn patiently<T>(future: impl Future<Output = T>) -> T {
+    const PATIENCE: Duration = Duration::from_mins(2);
+    Clock::system().timeout(PATIENCE, future).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
