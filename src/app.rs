@@ -199,6 +199,15 @@ impl App {
                 "stopped before everything had finished; the store knows the rest"
             );
         }
+        if let Ok(counts) = self.store.counts().await {
+            let waiting = counts.waiting;
+            let deliveries: u64 = counts.open_deliveries.iter().sum();
+            tracing::info!(
+                waiting,
+                deliveries,
+                "stopped; this much is left to the next start"
+            );
+        }
         !self.shutdown.has_crashed()
     }
 }

@@ -145,8 +145,8 @@ impl Workspace {
                 self.clock.now(),
                 "could not connect to Braze".to_owned(),
             ),
-            Ok(Err(_)) => self.unknown("the connection broke after the request had left"),
-            Err(Elapsed) => self.unknown("no answer in time"),
+            Ok(Err(_)) => self.doubt("the connection broke after the request had left"),
+            Err(Elapsed) => self.doubt("no answer in time"),
         }
     }
 
@@ -184,7 +184,7 @@ impl Workspace {
     }
 
     /// Braze may have taken the request, or not.
-    fn unknown(&self, error: &str) -> Attempted {
+    pub fn doubt(&self, error: &str) -> Attempted {
         Attempted::Unknown {
             policy: self.on_unknown,
             at: later(self.clock.now(), RESEND_AFTER),
@@ -221,7 +221,7 @@ impl Workspace {
                 counts: false,
                 error,
             },
-            502 | 504 if self.gateway_errors_in_doubt => self.unknown(&error),
+            502 | 504 if self.gateway_errors_in_doubt => self.doubt(&error),
             408 | 500..=599 => retry(delivery, now, error),
             _ => Attempted::Dead { error },
         }

@@ -227,6 +227,12 @@ impl Config {
                     .help("a message that waits for its burst would be too old to be answered"),
             );
         }
+        if self.server.listen == self.operator.listen && self.server.listen.port() != 0 {
+            problems.push(
+                Problem::new("operator.listen", "is the address of `server.listen`, too")
+                    .help("give operators another port"),
+            );
+        }
         problems.extend(check_each(
             "workspaces",
             &self.workspaces,

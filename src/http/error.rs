@@ -87,7 +87,7 @@ pub enum HttpError {
     #[error("the request could not be finished in time; come again")]
     Slow,
     /// Nothing can be stored now.
-    #[error("the message could not be stored now; come again")]
+    #[error("nothing can be stored now{}; come again", reason(.0))]
     Store(#[from] StoreError),
 }
 
@@ -106,6 +106,14 @@ pub(super) struct ProblemDetails {
     status: u16,
     /// What to look at.
     detail: String,
+}
+
+/// Gives the reason why nothing can be stored, where it is one of ours; a database's own words are for the log.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Backlog | StoreError::DiskLow | StoreError::Busy => format!(": {error}"),
+        StoreError::Closed | StoreError::Database(_) | StoreError::Unreadable(_) => String::new(),
+    }
 }
 
 impl HttpError {

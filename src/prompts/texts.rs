@@ -190,7 +190,8 @@ fn check(
         // A text that is there but is no string has its problem already.
         let is_named = problems.iter().any(|problem| problem.key == *key);
         if !texts.contains_key(key) && !is_named {
-            problems.push(here(Problem::new(key, "is missing").help(purpose)));
+            let help = format!("{purpose}; the shipped folder's `texts` has one to copy");
+            problems.push(here(Problem::new(key, "is missing").help(help)));
         }
     }
     (texts, problems)

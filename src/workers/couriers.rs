@@ -2,13 +2,15 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::{Route, STORE_REST, Shared};
-use crate::domain::{Attempted, Clearance, Delivery, Lane, Payload};
+use crate::clock::later;
+use crate::domain::{Attempted, Clearance, Delivery, Lane, OnUnknown, Payload};
 use crate::metrics::{Attempt, Part};
 
 /// Requests to a desk under way at once; a help desk's own limits are far lower than Braze's.
@@ -49,7 +51,9 @@ pub(super) async fn run(shared: Shared, route: Route) {
         if !all_taken {
             continue;
         }
-        if is_last_look
+        // What is being sent may have others behind it, which its end lets go.
+        let is_over = is_last_look && slots.available_permits() == route.concurrency();
+        if is_over
             || !shared
                 .rest(&mut bell, batch.next_due, shared.closing())
                 .await
@@ -59,17 +63,24 @@ pub(super) async fn run(shared: Shared, route: Route) {
     }
 }
 
-/// Delivers, or not. A panic ends this delivery alone.
+/// Delivers, or not. A panic ends this delivery alone; whether it left before, nobody knows.
 async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
-    let delivering = AssertUnwindSafe(attempt(shared, route, delivery));
+    let leaves = AtomicBool::new(false);
+    let delivering = AssertUnwindSafe(attempt(shared, route, delivery, &leaves));
     if delivering.catch_unwind().await.is_err() {
         shared.metrics.work().panicked(Part::Delivery);
-        let error = "sending it panicked".to_owned();
-        shared.record(delivery.id, Attempted::Dead { error }).await;
+        let error = "sending it panicked";
+        let attempted = match leaves.into_inner() {
+            true => route.doubt(shared, error),
+            false => Attempted::Dead {
+                error: error.to_owned(),
+            },
+        };
+        shared.record(delivery.id, attempted).await;
     }
 }
 
-async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
+async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery, leaves: &AtomicBool) {
     if !route.opens(shared, delivery.expires_at).await {
         let error = "the gateway is stopping".to_owned();
         return shared
@@ -109,6 +120,7 @@ async fn attempt(shared: &Shared, route: &Route, delivery: &Delivery) {
         };
         return shared.record(delivery.id, attempted).await;
     }
+    leaves.store(true, Ordering::Relaxed);
     let left = shared.clock.elapsed();
     let attempted = route.send(delivery).await;
     let answered = shared.clock.elapsed();
@@ -163,6 +175,18 @@ impl Route {
             () = shared.closing() => false,
             () = shared.clock.sleep_until(too_late) => true,
             () = workspace.gate().pass() => true,
+        }
+    }
+
+    /// Says of an attempt that it may have arrived. A desk knows a second copy by its id.
+    fn doubt(&self, shared: &Shared, error: &str) -> Attempted {
+        match self {
+            Self::Workspace { workspace, .. } => workspace.doubt(error),
+            Self::Desk { .. } => Attempted::Unknown {
+                policy: OnUnknown::ResendOnce,
+                at: later(shared.clock.now(), STORE_REST),
+                error: error.to_owned(),
+            },
         }
     }
 

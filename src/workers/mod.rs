@@ -159,7 +159,8 @@ impl Shared {
         }
     }
 
-    /// Asks the store until it answers. `None` when the stop has begun: what it does not know is taken up at the start.
+    /// Asks the store until it answers; the stop's end cuts that short, and what the store does not know is taken up at the
+    /// start. `None` when the store has ended by itself.
     async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
         what: &'static str,
@@ -169,14 +170,12 @@ impl Shared {
         loop {
             match ask().await {
                 Ok(value) => return Some(value),
+                Err(StoreError::Closed) => return None,
                 // Thousands can be asking, twice a second for as long as a disk is full.
                 Err(error) if told => tracing::debug!(%error, what, "the store fails still"),
                 Err(error) => tracing::error!(%error, what, "the store failed; trying again"),
             }
             told = true;
-            if self.shutdown.is_stopping() {
-                return None;
-            }
             self.clock.sleep(STORE_REST).await;
         }
     }

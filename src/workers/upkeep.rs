@@ -13,10 +13,13 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Handoffs ended in one go; the rest waits for the next round.
 const HANDOFFS_AT_ONCE: u32 = 100;
 
+/// The name by which the loop is missed.
+const NAME: &str = "upkeep";
+
 /// Runs until the stop.
 pub(super) async fn run(shared: Shared) {
     loop {
-        shared.watchdog.beat("upkeep");
+        shared.watchdog.beat(NAME);
         if let Err(error) = round(&shared).await {
             tracing::error!(%error, "upkeep failed; trying again");
             shared.clock.sleep(STORE_REST).await;
@@ -30,10 +33,12 @@ pub(super) async fn run(shared: Shared) {
 }
 
 async fn round(shared: &Shared) -> Result<(), StoreError> {
+    while shared.store.purge().await? > 0 && !shared.shutdown.is_stopping() {
+        shared.watchdog.beat(NAME);
+    }
     for conversation in shared.store.overdue_handoffs(HANDOFFS_AT_ONCE).await? {
         give_back(shared, &conversation).await?;
     }
-    while shared.store.purge().await? > 0 {}
     Ok(())
 }
 

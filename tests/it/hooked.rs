@@ -193,7 +193,6 @@ async fn a_turn_that_panics_is_given_up_with_a_word_and_nothing_else_notices() {
     world.end().await;
 }
 
-/// Each call of the store that a message's way makes: a failure of it costs time, and nothing else.
 #[tokio::test]
 async fn a_sending_that_panics_is_given_up_and_others_leave() {
     let (world, store) = World::hooked().await;
@@ -222,6 +221,7 @@ async fn a_turn_that_cannot_read_is_run_again_and_is_no_crash() {
     world.end().await;
 }
 
+/// Each call of the store that a message's way makes: a failure of it costs time, and nothing else.
 #[rstest]
 #[tokio::test]
 async fn a_store_that_fails_once_loses_nothing_and_doubles_nothing(

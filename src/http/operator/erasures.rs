@@ -14,7 +14,7 @@ use super::auth::Admin;
 use super::shapes::ReceiptShown;
 use crate::http::HttpError;
 use crate::redact::Private;
-use crate::store::Subject;
+use crate::store::{Actor, Receipt, StoreError, Subject};
 
 /// Characters of an id or a number that is asked for; the longest that can have come in are shorter.
 const NAME_CHARS_MAX: usize = 1_024;
@@ -89,16 +89,26 @@ pub(super) async fn erase(
     Sent(asked): Sent<Erase>,
 ) -> Result<(StatusCode, Json<ReceiptShown>), HttpError> {
     let subject = asked.subject()?;
-    let (receipt, conversations) = office
-        .doors
-        .store
-        .operations()
-        .erase(subject, actor)
-        .await?;
-    for conversation in conversations {
-        office.memory.forget(conversation).await;
-    }
+    // Begun, it comes to its end, whether or not somebody still waits for the receipt.
+    let shutdown = office.doors.shutdown.clone();
+    let erasing = shutdown.spawn_contained(async move { office.erase(subject, actor).await });
+    let erased = erasing.await.map_err(|_| HttpError::Panicked)?;
+    let receipt = erased.ok_or(HttpError::Stopping)??;
     Ok((StatusCode::CREATED, Json(receipt.into())))
+}
+
+impl Office {
+    async fn erase(&self, subject: Subject, actor: Actor) -> Result<Receipt, StoreError> {
+        let operations = self.doors.store.operations();
+        let (receipt, conversations) = operations.erase(subject, actor).await?;
+        for conversation in conversations {
+            self.memory.forget(conversation).await;
+        }
+        // Who waits for the store meanwhile is not dead.
+        let _held = self.doors.watchdog.hold();
+        operations.scrub().await?;
+        Ok(receipt)
+    }
 }
 
 /// Shows the receipt of an erasure. Receipts are kept for 400 days.

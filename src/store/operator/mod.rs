@@ -186,13 +186,16 @@ pub trait Operations: Send + Sync {
     /// Removes a body that could not be read. `false` where there is no such body.
     async fn discard(&self, id: Uuid, actor: Actor) -> Result<bool, StoreError>;
 
-    /// Removes all that is known of a customer, also from the file's log. Gives the conversations that are gone too: who
-    /// remembers them has to forget.
+    /// Removes all that is known of a customer. Gives the conversations that are gone too: who remembers them has to
+    /// forget. Traces may stay in the files until [`Operations::scrub`].
     async fn erase(
         &self,
         subject: Subject,
         actor: Actor,
     ) -> Result<(Receipt, Vec<ConversationId>), StoreError>;
+
+    /// Leaves nothing in the files that no row holds any more. Writes wait meanwhile.
+    async fn scrub(&self) -> Result<(), StoreError>;
 
     /// Gives the receipt of an erasure.
     async fn receipt(&self, id: Uuid) -> Result<Option<Receipt>, StoreError>;

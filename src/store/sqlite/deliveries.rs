@@ -70,7 +70,8 @@ pub(super) fn claim(
              WHERE d.lane = ?2 AND d.state = 'ready' AND d.node IS NULL AND +d.not_before <= ?3
                AND d.assistant IN (SELECT value FROM json_each(?5))
                AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.conversation = d.conversation AND e.lane = d.lane
-                               AND e.key < d.key AND e.state IN ('ready', 'sending'))
+                               AND e.key <> d.key AND (e.key < d.key OR e.node IS NOT NULL)
+                               AND e.state IN ('ready', 'sending'))
              ORDER BY d.priority, d.key LIMIT ?4)
          RETURNING key",
     )?;
@@ -148,7 +149,7 @@ pub(super) fn clear(
     // Only the assistant's own words can be out of place; whatever is too old is.
     let objection = connection
         .prepare_cached(
-            "SELECT d.key, c.key, c.superseded, CASE
+            "SELECT d.key, c.key, c.superseded * (d.lane = 'braze' AND d.priority >= ?4), CASE
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.opted_out THEN 'opted_out'
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.owner <> 'assistant' THEN 'human_took_over'
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND d.epoch < c.epoch THEN 'superseded'

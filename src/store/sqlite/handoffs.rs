@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{Ended, HandoffEnd, StoreError};
 use super::Here;
-use super::rows::{CONVERSATION, collect, millis, read_conversation};
+use super::rows::{CONVERSATION, collect, millis, pass_by, read_conversation};
 use super::{deliveries, history};
 use crate::domain::{Conversation, EndReason, Handoff};
 
@@ -97,8 +97,8 @@ pub(super) fn overdue(
         "SELECT {CONVERSATION} FROM conversation WHERE returns_at <= ? ORDER BY returns_at LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    collect(
-        statement.query(params![millis(now), limit])?,
-        read_conversation,
-    )
+    let found = collect(statement.query(params![millis(now), limit])?, |row| {
+        pass_by(read_conversation(row))
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }

@@ -119,7 +119,7 @@ fn touch_conversation(
              phone = coalesce(excluded.phone, phone),
              language = coalesce(language, excluded.language),
              profile = CASE excluded.profile WHEN '{}' THEN profile ELSE json_patch(profile, excluded.profile) END,
-             window_expires_at = excluded.window_expires_at,
+             window_expires_at = max(window_expires_at, excluded.window_expires_at),
              waiting_since = coalesce(waiting_since, excluded.waiting_since),
              due_at = CASE WHEN waiting_since IS NOT NULL AND due_at <= ?9 THEN due_at
                            ELSE min(excluded.due_at, coalesce(waiting_since + ?12, excluded.due_at)) END,

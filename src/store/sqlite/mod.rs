@@ -268,11 +268,17 @@ impl Store for Sqlite {
     async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
         self.grounds.leave(lease);
         let (lease, settlement) = (lease.clone(), settlement.clone());
+        let lanes: Vec<_> = settlement
+            .deliveries
+            .iter()
+            .map(|one| one.payload.lane())
+            .collect();
         let settled = self
             .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
             .await?;
-        self.wake.braze.ring();
-        self.wake.desk.ring();
+        for lane in lanes {
+            self.wake.lane(lane).ring();
+        }
         self.wake.turns.ring();
         Ok(settled)
     }

@@ -26,8 +26,6 @@ const APPLICATION_ID: i32 = 0x4644_534b;
 /// The first SQLite without the race that could corrupt a write-ahead log while it is reset.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
 
-/// Attempts to empty the log, 5 s each: an erasure has a minute.
-const LOG_ATTEMPTS: u32 = 8;
 /// How long a connection waits for a lock. Our own hold it for milliseconds; others are people who look into the file.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
@@ -169,20 +167,17 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Leaves nothing in the files that no row holds any more. A delete overwrites its row, but not the copies that stay behind
-/// where SQLite splits a page; so the file is written anew, and the log is moved into it and cut to nothing.
+/// Writes the file anew. A delete overwrites its row, but not the copies that stay behind where SQLite splits a page.
 pub(super) fn rewrite(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch("VACUUM")?;
-    for _ in 0..LOG_ATTEMPTS {
-        let is_busy: bool =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
-        if !is_busy {
-            return Ok(());
-        }
-    }
-    Err(StoreError::Database(
-        "the log could not be emptied: something reads all the time".to_owned(),
-    ))
+    Ok(())
+}
+
+/// Moves the log into the file and cuts it to nothing. `false` where somebody reads in it.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool, StoreError> {
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+    Ok(!is_busy)
 }
 
 /// Refuses what is not ours, or a newer version's.

@@ -105,7 +105,7 @@ pub(super) fn set_outcome(
 }
 
 /// Tells whose messages a dropped reply leaves without an answer that could still be given: the conversation and the turn.
-/// Where people had the conversation meanwhile, they have seen the messages.
+/// Where people had the conversation meanwhile, they have seen the messages; and what crashed the gateway is not tried again.
 fn answer_is_due(
     connection: &Connection,
     here: Here,
@@ -125,7 +125,9 @@ fn answer_is_due(
             "SELECT d.conversation, d.turn FROM delivery d JOIN conversation c ON c.key = d.conversation
              WHERE d.key = ?1 AND d.lane = 'braze' AND d.priority BETWEEN ?2 AND ?3 AND NOT d.possible_duplicate
                AND c.owner = 'assistant' AND NOT c.opted_out AND c.window_expires_at > ?4
-               AND NOT EXISTS (SELECT 1 FROM handoff h WHERE h.conversation = c.key AND h.requested_at >= d.created_at)",
+               AND NOT EXISTS (SELECT 1 FROM handoff h WHERE h.conversation = c.key AND h.requested_at >= d.created_at)
+               AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation = c.key AND m.turn = d.turn
+                               AND m.outcome = 'failed(poison)')",
         )?
         .query_row(
             params![key, Priority::Assistant as i64, again as i64, millis(here.now)],

@@ -19,6 +19,9 @@ const PURGE_ROWS: i64 = 500;
 /// How long finished deliveries are kept, for those who ask what happened.
 const KEEP_DELIVERIES: Duration = Duration::from_hours(168);
 
+/// How long deliveries that were given up or held are kept, for an operator to decide: as long as unreadable bodies.
+const KEEP_UNDECIDED: Duration = Duration::from_hours(30 * 24);
+
 /// How long bodies that could not be read are kept: long enough to mend a template, and no longer than a conversation's
 /// text should lie about unlooked at.
 const KEEP_QUARANTINE: Duration = Duration::from_hours(30 * 24);
@@ -103,6 +106,15 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
             millis(earlier(here.now, KEEP_DELIVERIES)),
             PURGE_ROWS
         ])?;
+    let undecided = connection
+        .prepare_cached(
+            "DELETE FROM delivery WHERE key IN (SELECT key FROM delivery
+             WHERE ended_at <= ? AND state IN ('dead', 'held') LIMIT ?)",
+        )?
+        .execute(params![
+            millis(earlier(here.now, KEEP_UNDECIDED)),
+            PURGE_ROWS
+        ])?;
     let unread = connection
         .prepare_cached(
             "DELETE FROM quarantine WHERE key IN (SELECT key FROM quarantine WHERE at <= ? LIMIT ?)",
@@ -112,7 +124,7 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
     let audit = operator::purge(connection, here, PURGE_ROWS)?;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
     Ok(Purged {
-        rows: count(seen + over + unread + expired + audit),
+        rows: count(seen + over + undecided + unread + expired + audit),
         expired: count(expired),
     })
 }

@@ -145,3 +145,19 @@ async fn of_two_who_replay_one_body_one_does() {
     assert_eq!(world.heard("ana").len(), 1);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_body_that_is_read_late_is_answered_as_what_it_is() {
+    const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
+    for (wait, outcome) in [(HOUR, "failed(late)"), (24 * HOUR, "suppressed(expired)")] {
+        let world = World::start().await;
+        assert_eq!(post(&world, long_text()).await, 400);
+        let world = world.restart_with("[inbound]\ntext_bytes = 100000").await;
+        world.pass(wait).await;
+        let id = each(&read(&world, "/operator/v1/quarantine").await, "id").remove(0);
+        assert_eq!(replay(&world, &id).await.status, 202);
+        world.pass(std::time::Duration::from_secs(1)).await;
+        assert_eq!(world.outcomes("ana"), [outcome]);
+        world.end().await;
+    }
+}

@@ -264,6 +264,26 @@ async fn messages_that_crash_the_gateway_are_not_begun_anew_by_a_newer_one(
 
 #[rstest]
 #[tokio::test]
+async fn what_crashed_the_gateway_is_not_tried_again_because_its_apology_grew_too_old(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    bench.urges("ana", "boom").await;
+    let claimed = bench.claim_one().await;
+    let fallback = Settlement {
+        outcome: Outcome::Failed(Failure::Poison),
+        ..bench.reply("Sorry.")
+    };
+    let fallback = bench.settles(&claimed, fallback).await;
+    bench.clock.advance(REPLY_TTL);
+    assert!(bench.store.purge().await.unwrap() > 0);
+    assert_eq!(bench.state(fallback), "dropped");
+    assert_eq!(bench.outcomes("ana"), [Some("failed(poison)".to_owned())]);
+    assert!(bench.claim().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
 async fn an_apology_that_comes_too_late_is_not_followed_by_another(
     #[values(InSqlite)] on: Database,
 ) {

@@ -58,8 +58,11 @@ pub(super) fn erase(
     named.extend(bodies(connection, &found.names, after)?.0);
     let mut removed = Removed::default();
     for key in &named {
-        let delete = "DELETE FROM quarantine WHERE key = ?";
-        removed.quarantined += count(connection.prepare_cached(delete)?.execute([key])?);
+        // Another body may have come under the same key since.
+        if found.names.stand_in(&body(connection, *key)?) {
+            let delete = "DELETE FROM quarantine WHERE key = ?";
+            removed.quarantined += count(connection.prepare_cached(delete)?.execute([key])?);
+        }
     }
     for key in found.conversations.keys() {
         remove(connection, *key, &mut removed)?;
@@ -163,6 +166,12 @@ impl Found {
         }
         Ok(())
     }
+}
+
+fn body(connection: &Connection, key: i64) -> Result<Vec<u8>, StoreError> {
+    let mut read = connection.prepare_cached("SELECT body FROM quarantine WHERE key = ?")?;
+    let body = read.query_row([key], |row| row.get(0)).optional()?;
+    Ok(body.unwrap_or_default())
 }
 
 /// Gives the bodies after `after` that name the customer, and the last one that was looked at.

@@ -1,5 +1,6 @@
 //! Bodies that could not be read.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::json;
 use uuid::Uuid;
@@ -64,10 +65,12 @@ pub(super) fn replay(
     message: &NewMessage,
     actor: &Actor,
 ) -> Result<Option<(Accepted, Option<i64>)>, StoreError> {
-    if !remove(connection, id)? {
+    let Some(came) = came(connection, id)? else {
         return Ok(None);
-    }
-    let (accepted, shifts) = intake::accept(connection, here.now, message)?;
+    };
+    remove(connection, id)?;
+    // It is as old as it is: what was asked yesterday is not answered as if it were asked now.
+    let (accepted, shifts) = intake::accept(connection, came, message)?;
     let (message, is_copy) = match accepted {
         Accepted::New(message) => (message, false),
         Accepted::Duplicate(message) => (message, true),
@@ -103,6 +106,15 @@ pub(super) fn discard(
         )?;
     }
     Ok(is_gone)
+}
+
+/// Tells when a body came.
+fn came(connection: &Connection, id: Uuid) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<i64> = connection
+        .prepare_cached("SELECT at FROM quarantine WHERE id = ?")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    at.map(time).transpose()
 }
 
 fn remove(connection: &Connection, id: Uuid) -> Result<bool, StoreError> {

@@ -3,6 +3,11 @@ ALTER TABLE conversation ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX handoff_conversation ON handoff (conversation, requested_at);
 
+-- What is removed when its time is over: soon where it is finished, late where an operator could still decide.
+DROP INDEX delivery_over;
+CREATE INDEX delivery_over ON delivery (ended_at) WHERE state IN ('sent', 'dropped');
+CREATE INDEX delivery_undecided ON delivery (ended_at) WHERE state IN ('dead', 'held');
+
 -- What operators look things up by: a customer's ids, and the states that few rows are in.
 CREATE INDEX conversation_external ON conversation (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX conversation_braze ON conversation (braze_id) WHERE braze_id IS NOT NULL;
