@@ -183,7 +183,7 @@ impl Workspace {
         Ok((status, answer))
     }
 
-    /// Braze may have taken the request, or not.
+    /// Says of an attempt that Braze may have taken it, or not.
     pub fn doubt(&self, error: &str) -> Attempted {
         Attempted::Unknown {
             policy: self.on_unknown,

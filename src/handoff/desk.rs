@@ -128,7 +128,8 @@ impl Desk {
         answered
     }
 
-    fn doubt(&self, wait: Duration, error: &str) -> Attempted {
+    /// Says of an attempt that it may have arrived. A desk knows a second copy by its id.
+    pub fn doubt(&self, wait: Duration, error: &str) -> Attempted {
         Attempted::Unknown {
             policy: OnUnknown::ResendOnce,
             at: later(self.clock.now(), wait),

@@ -133,11 +133,6 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Tells which conversation is held.
-    pub fn conversation(&self) -> ConversationId {
-        self.conversation
-    }
-
     /// Waits until the ground has shifted under the turn: what it decides would be refused. A hint that can be missed;
     /// the settlement is fenced all the same.
     pub async fn shifted(&self) {

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::{Route, STORE_REST, Shared};
-use crate::clock::later;
-use crate::domain::{Attempted, Clearance, Delivery, Lane, OnUnknown, Payload};
+use crate::domain::{Attempted, Clearance, Delivery, Lane, Payload};
 use crate::metrics::{Attempt, Part};
 
 /// Requests to a desk under way at once; a help desk's own limits are far lower than Braze's.
@@ -71,7 +70,7 @@ async fn deliver(shared: &Shared, route: &Route, delivery: &Delivery) {
         shared.metrics.work().panicked(Part::Delivery);
         let error = "sending it panicked";
         let attempted = match leaves.into_inner() {
-            true => route.doubt(shared, error),
+            true => route.doubt(error),
             false => Attempted::Dead {
                 error: error.to_owned(),
             },
@@ -178,15 +177,11 @@ impl Route {
         }
     }
 
-    /// Says of an attempt that it may have arrived. A desk knows a second copy by its id.
-    fn doubt(&self, shared: &Shared, error: &str) -> Attempted {
+    /// Says of an attempt that it may have arrived.
+    fn doubt(&self, error: &str) -> Attempted {
         match self {
             Self::Workspace { workspace, .. } => workspace.doubt(error),
-            Self::Desk { .. } => Attempted::Unknown {
-                policy: OnUnknown::ResendOnce,
-                at: later(shared.clock.now(), STORE_REST),
-                error: error.to_owned(),
-            },
+            Self::Desk { desk, .. } => desk.doubt(STORE_REST, error),
         }
     }
 

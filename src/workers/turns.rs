@@ -101,6 +101,14 @@ async fn work(shared: &Shared, claimed: Claimed) {
         .metrics
         .store()
         .dropped(superseded, claimed.overtaken);
+    if claimed.crashes > 0 {
+        tracing::warn!(
+            conversation = %claimed.conversation.id,
+            crashes = claimed.crashes,
+            is_poison = claimed.is_poison,
+            "a turn that the gateway's end cut short is begun again"
+        );
+    }
     let Some(assistant) = shared.assistants.get(&claimed.conversation.assistant) else {
         tracing::error!(
             assistant = claimed.conversation.assistant,

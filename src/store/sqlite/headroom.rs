@@ -12,6 +12,7 @@ use super::super::{StoreError, StoreSize};
 use super::SqliteConfig;
 use super::ballast::{BALLAST, Ballast};
 use super::open::{BUSY, folder, with_suffix};
+use super::rows::count;
 use crate::clock::Clock;
 
 /// How often the writer looks. A disk that is written to at 100 MB/s loses a fifth of the default mark between two looks.
@@ -27,6 +28,8 @@ const NEARLY_FULL: u64 = 4 * MIB;
 /// A longer log is cut when the writer rests. SQLite lets it grow to 4 MiB by itself; beyond, a reader or a wave of
 /// writes was in the way.
 const LOG_AT_REST: u64 = 16 * MIB;
+
+const WAITING: &str = "SELECT count(*) FROM message INDEXED BY message_waiting WHERE turn IS NULL";
 
 const MIB: u64 = 1_024 * 1_024;
 
@@ -99,7 +102,7 @@ impl Headroom {
             return false;
         }
         // Looking takes a while when many wait, and those who only ask what was seen must not wait for it.
-        let waiting = count_waiting(connection);
+        let waiting = count(connection, WAITING);
         self.relieve();
         let mut seen = self.seen();
         seen.at = Some(now);
@@ -205,15 +208,6 @@ fn cut_log(connection: &Connection) -> rusqlite::Result<()> {
     let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
     connection.busy_timeout(BUSY)?;
     cut
-}
-
-fn count_waiting(connection: &Connection) -> Result<u64, StoreError> {
-    let rows: i64 = connection
-        .prepare_cached(
-            "SELECT count(*) FROM message INDEXED BY message_waiting WHERE turn IS NULL",
-        )?
-        .query_row((), |row| row.get(0))?;
-    Ok(u64::try_from(rows).unwrap_or_default())
 }
 
 /// Gives the bytes of the disk that a file is on, and the free ones, as far as this process may use them.

@@ -17,8 +17,7 @@ const MIGRATIONS: [&str; 2] = [
 ];
 
 /// Every table, so that a file which lacks one is met at the start.
-const TABLES: &str =
-    "SELECT 1 FROM conversation, message, delivery, handoff, seen, probe, quarantine";
+const TABLES: &str = "SELECT 1 FROM conversation, message, delivery, handoff, seen, probe, quarantine, audit, erasure";
 
 /// Marks the file as ours (`FDSK`), so that another program's database is never touched.
 const APPLICATION_ID: i32 = 0x4644_534b;

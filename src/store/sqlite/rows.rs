@@ -101,6 +101,14 @@ pub(super) fn fate(connection: &Connection, id: MessageId) -> Result<Option<Fate
     }))
 }
 
+/// Gives the number that a query counts.
+pub(super) fn count(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
+    let rows: i64 = connection
+        .prepare_cached(sql)?
+        .query_row((), |row| row.get(0))?;
+    Ok(rows.unsigned_abs())
+}
+
 /// Reads every row with `read`.
 pub(super) fn collect<T>(
     mut rows: rusqlite::Rows<'_>,

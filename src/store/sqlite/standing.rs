@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::super::StoreError;
-use super::rows::{collect, time};
+use super::rows::{collect, count, time};
 use crate::domain::Lane;
 use crate::metrics::Standing;
 
@@ -15,12 +15,7 @@ const STATES: [&str; 4] = ["ready", "sending", "held", "dead"];
 
 /// Looks at the rows; the files and what waits for the writer are for others to tell.
 pub(super) fn look(connection: &Connection) -> Result<Standing, StoreError> {
-    let count = |sql: &str| -> Result<u64, StoreError> {
-        let rows: i64 = connection
-            .prepare_cached(sql)?
-            .query_row((), |row| row.get(0))?;
-        Ok(rows.unsigned_abs())
-    };
+    let count = |sql| count(connection, sql);
     let (waiting, oldest): (i64, Option<i64>) = connection
         .prepare_cached(
             "SELECT count(*), min(at) FROM message INDEXED BY message_waiting WHERE turn IS NULL",

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::super::{Counts, StoreError};
 use super::Here;
-use super::rows::{collect, millis};
+use super::rows::{collect, count, millis};
 use super::turns::CONVICTED;
 use super::{deliveries, operator, unsent};
 use crate::clock::{earlier, later};
@@ -97,24 +97,16 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
             "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen WHERE expires_at <= ? LIMIT ?)",
         )?
         .execute(params![millis(here.now), PURGE_ROWS])?;
-    let over = connection
-        .prepare_cached(
-            "DELETE FROM delivery WHERE key IN (SELECT key FROM delivery
-             WHERE ended_at <= ? AND state IN ('sent', 'dropped') LIMIT ?)",
-        )?
-        .execute(params![
-            millis(earlier(here.now, KEEP_DELIVERIES)),
-            PURGE_ROWS
-        ])?;
-    let undecided = connection
-        .prepare_cached(
-            "DELETE FROM delivery WHERE key IN (SELECT key FROM delivery
-             WHERE ended_at <= ? AND state IN ('dead', 'held') LIMIT ?)",
-        )?
-        .execute(params![
-            millis(earlier(here.now, KEEP_UNDECIDED)),
-            PURGE_ROWS
-        ])?;
+    let ended = |states: &str, keep: Duration| {
+        connection
+            .prepare_cached(&format!(
+                "DELETE FROM delivery WHERE key IN (SELECT key FROM delivery
+                 WHERE ended_at <= ? AND state IN ({states}) LIMIT ?)"
+            ))?
+            .execute(params![millis(earlier(here.now, keep)), PURGE_ROWS])
+    };
+    let over = ended("'sent', 'dropped'", KEEP_DELIVERIES)?;
+    let undecided = ended("'dead', 'held'", KEEP_UNDECIDED)?;
     let unread = connection
         .prepare_cached(
             "DELETE FROM quarantine WHERE key IN (SELECT key FROM quarantine WHERE at <= ? LIMIT ?)",
@@ -139,12 +131,7 @@ pub(super) fn probe(connection: &Connection, now: Timestamp) -> Result<(), Store
 
 /// Counts what stands in the store.
 pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
-    let count = |sql: &str| -> Result<u64, StoreError> {
-        let rows: i64 = connection
-            .prepare_cached(sql)?
-            .query_row((), |row| row.get(0))?;
-        Ok(u64::try_from(rows).unwrap_or_default())
-    };
+    let count = |sql: &str| count(connection, sql);
     let open = |lane: &str| {
         count(&format!(
             "SELECT count(*) FROM delivery WHERE state IN ('ready', 'sending') AND lane = '{lane}'"

@@ -7,6 +7,7 @@ use super::super::super::{
     Actor, Decided, Decision, DeliveryFilter, DeliveryState, DeliveryView, Page, Part, StoreError,
 };
 use super::super::Here;
+use super::super::deliveries::finish;
 use super::super::rows::{collect, millis, time, unreadable};
 use super::audit;
 use super::query::{Query, page};
@@ -169,12 +170,12 @@ pub(super) fn decide(
             "delivery.retry"
         }
         Decision::Sent => {
-            end(connection, here, key, "sent", None)?;
+            finish(connection, here, key, "sent", None)?;
             answer(connection, here, key)?;
             "delivery.sent"
         }
         Decision::Drop => {
-            end(
+            finish(
                 connection,
                 here,
                 key,
@@ -213,21 +214,6 @@ fn retry(connection: &Connection, here: Here, key: i64, expires_at: i64) -> Resu
         )?
         .execute(params![millis(here.now), expires_at, key])?;
     answer(connection, here, key)
-}
-
-fn end(
-    connection: &Connection,
-    here: Here,
-    key: i64,
-    state: &str,
-    error: Option<&str>,
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "UPDATE delivery SET state = ?, node = NULL, error = ?, ended_at = ? WHERE key = ?",
-        )?
-        .execute(params![state, error, millis(here.now), key])?;
-    Ok(())
 }
 
 /// Lets a reply count as one again: its messages are answered by it, and the history has its words.
