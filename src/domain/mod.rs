@@ -9,6 +9,7 @@ mod language;
 mod message;
 mod outcome;
 mod settlement;
+mod spending;
 
 pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner};
 pub use customer::{Customer, NoIdentity, Recipient};
@@ -21,3 +22,4 @@ pub use language::Language;
 pub use message::{Author, Message, Said};
 pub use outcome::{Failure, Outcome, Suppression};
 pub use settlement::{Ownership, Settlement};
+pub use spending::{Money, Spending};

@@ -101,15 +101,28 @@ fn part(part: &Value) -> String {
     }
 }
 
+/// Reads what was counted. Most servers count what their cache held within the input; who names it in this other way
+/// counts it beside.
 fn usage(body: &Value) -> Usage {
-    let count = |names: [&str; 2]| {
-        names
-            .iter()
-            .find_map(|name| tokens(body.get("usage")?.get(name)?))
+    let count = |places: &[&str]| {
+        let usage = body.get("usage")?;
+        places.iter().find_map(|place| tokens(usage.pointer(place)?))
     };
+    let input = count(&["/prompt_tokens", "/input_tokens"]);
+    let within = count(&[
+        "/prompt_tokens_details/cached_tokens",
+        "/input_tokens_details/cached_tokens",
+        "/prompt_cache_hit_tokens",
+    ]);
+    let beside = count(&["/cache_read_input_tokens"]).filter(|_| within.is_none());
     Usage {
-        input: count(["prompt_tokens", "input_tokens"]),
-        output: count(["completion_tokens", "output_tokens"]),
+        input: input.map(|input| input.saturating_add(beside.unwrap_or_default())),
+        output: count(&["/completion_tokens", "/output_tokens"]),
+        cached: within.or(beside),
+        reasoning: count(&[
+            "/completion_tokens_details/reasoning_tokens",
+            "/output_tokens_details/reasoning_tokens",
+        ]),
     }
 }
 

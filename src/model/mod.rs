@@ -12,7 +12,9 @@ mod format;
 #[cfg(test)]
 mod fuzz;
 mod lenient;
+mod meter;
 mod object;
+mod price;
 mod target;
 mod think;
 mod transport;
@@ -21,6 +23,8 @@ use std::time::Duration;
 
 pub use config::{AnswerMode, TargetConfig};
 pub use fault::{Fault, FaultKind};
+pub use meter::Meter;
+pub use price::PriceConfig;
 pub use target::{Target, TargetError};
 
 use crate::domain::Language;
@@ -124,10 +128,14 @@ impl Action {
 /// The tokens that the server counted; `None` where it did not say. Nothing is estimated in its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// What was read.
+    /// What was read, in all.
     pub input: Option<u64>,
     /// What was written, reasoning included.
     pub output: Option<u64>,
+    /// What of the input came out of the server's cache.
+    pub cached: Option<u64>,
+    /// What of the output was reasoning.
+    pub reasoning: Option<u64>,
 }
 
 #[cfg(test)]

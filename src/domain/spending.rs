@@ -1,0 +1,94 @@
+//! What asking models takes: calls, tokens, money.
+
+use std::fmt;
+
+/// Billionths in one unit of money.
+const NANOS: u64 = 1_000_000_000;
+
+/// An amount of money, exact to a billionth of a unit. Which currency the unit is, who writes the prices knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Money(u64);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Makes an amount of so many billionths of a unit.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Gives the amount in billionths of a unit.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Gives the sum, or the largest amount there is.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl fmt::Display for Money {
+    /// Writes units with at least two decimals, and as many more as the amount has, up to six: `0.0315`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.saturating_add(NANOS / 2_000_000) / 1_000;
+        let (units, rest) = (micros / 1_000_000, format!("{:06}", micros % 1_000_000));
+        let shown = rest.trim_end_matches('0');
+        write!(f, "{units}.{shown:0<2}")
+    }
+}
+
+/// What asking models took, as far as their servers told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Calls that came to an end.
+    pub calls: u32,
+    /// Those of them whose server told no tokens.
+    pub untold: u32,
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written, reasoning included.
+    pub output_tokens: u64,
+    /// What that costs by the configured prices; zero where there are none.
+    pub cost: Money,
+}
+
+impl Spending {
+    /// Gives both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(other.calls),
+            untold: self.untold.saturating_add(other.untold),
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cost: self.cost.plus(other.cost),
+        }
+    }
+
+    /// Gives the tokens read and written.
+    pub const fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "0.00")]
+    #[case(31_500_000, "0.0315")]
+    #[case(1_200_000_000, "1.20")]
+    #[case(75, "0.00")]
+    #[case(1_500, "0.000002")]
+    #[case(999_999_999, "1.00")]
+    #[case(u64::MAX, "18446744073.709551")]
+    fn money_is_written_in_units(#[case] nanos: u64, #[case] text: &str) {
+        assert_eq!(Money::from_nanos(nanos).to_string(), text);
+    }
+}
