@@ -17,6 +17,7 @@ mod object;
 mod price;
 mod target;
 mod think;
+mod tokens;
 mod transport;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use fault::{Fault, FaultKind};
 pub use meter::Meter;
 pub use price::PriceConfig;
 pub use target::{Target, TargetError};
+pub use tokens::{Ruler, Scripts};
 
 use crate::domain::Language;
 use crate::redact::Private;
