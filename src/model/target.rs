@@ -132,7 +132,13 @@ impl Target {
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
         if let Ok(opened) = &opened {
-            self.metrics.used(opened.usage.input, opened.usage.output);
+            let usage = opened.usage;
+            self.metrics.used(metrics::Tokens {
+                input: usage.input,
+                output: usage.output,
+                cached: usage.cached,
+                reasoning: usage.reasoning,
+            });
         }
         let called = opened.and_then(|opened| read(opened, took));
         let fault = called.as_ref().err().map(|fault| fault.kind.as_str());
