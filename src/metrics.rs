@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 
 use parts::Book;
 
-pub use assistant::{Arrival, Assistant};
+pub use assistant::{Arrival, Assistant, LimitOf, Took};
 pub use moment::{Folder, Standing};
 pub use outside::{Code, Desk, Model, Waiting, Workspace};
 pub use work::{Attempt, Doorway, Part, Stage, Store, TurnEnd, Work};

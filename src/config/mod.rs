@@ -4,6 +4,7 @@
 //! places in the file, fills in secrets, and checks that names lead somewhere.
 
 mod assistant;
+mod limits;
 mod read;
 mod secrets;
 
@@ -25,6 +26,7 @@ use crate::telemetry::LogConfig;
 use crate::workers::TurnsConfig;
 
 pub use assistant::{AssistantConfig, ReplyConfig};
+pub use limits::{LimitPolicy, LimitsConfig};
 pub use read::{Environment, names_secret};
 
 /// The configuration in force where there is no file: the sample, with its values from the environment.

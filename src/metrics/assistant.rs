@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::Closed;
-use super::parts::{Book, Counters, OWN, Tally, Timing};
+use super::parts::{Amount, Amounts, Book, Counters, Labels, OWN, Tally, Timing};
 
 /// How a request that brings a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,40 @@ impl Arrival {
     }
 }
 
+/// What a turn took: tokens as the servers told them, and what they cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Took {
+    /// Calls whose server told no tokens.
+    pub untold: u64,
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Units of money.
+    pub cost: f64,
+}
+
+/// Whose limit a turn met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitOf {
+    /// The customer's.
+    Customer,
+    /// The assistant's.
+    Assistant,
+}
+
+impl LimitOf {
+    const ALL: [Self; 2] = [Self::Customer, Self::Assistant];
+
+    /// Gives the name that is counted and logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
 /// Counts for one assistant. Cloning gives another handle on the same counters; the default one counts for nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Assistant {
@@ -59,6 +95,10 @@ pub struct Assistant {
     acknowledged: Timing,
     messages: Tally,
     handoffs: Tally,
+    tokens: Tally,
+    untold: Counter,
+    cost: Amount,
+    limits: Tally,
 }
 
 /// The measures that all assistants share.
@@ -68,6 +108,10 @@ pub(super) struct Assistants {
     acknowledged: Timing,
     messages: Counters,
     handoffs: Counters,
+    tokens: Counters,
+    untold: Counters,
+    cost: Amounts,
+    limits: Counters,
 }
 
 impl Assistants {
@@ -84,17 +128,37 @@ impl Assistants {
                 "Customers' messages by the outcome that their turn decided",
             ),
             handoffs: book.counters("handoffs", "Conversations handed over to people"),
+            tokens: book.counters("spent_tokens", "Tokens that an assistant's turns took"),
+            untold: book.counters(
+                "spent_untold_calls",
+                "Calls whose server told no tokens, so that they count for nothing",
+            ),
+            cost: book.amounts(
+                "spent_cost",
+                "What the tokens of an assistant's turns cost by the configured prices",
+            ),
+            limits: book.counters("limit_reached", "Turns that met a day's limit"),
         }
     }
 
     pub(super) fn handle(&self, name: &str, closed: &Closed) -> Assistant {
         let named = Some(("assistant", name));
+        let alone: Labels = vec![("assistant", name.to_owned())];
         let arrivals = Arrival::ALL.map(Arrival::as_str);
         Assistant {
             arrivals: Tally::new(&self.arrivals, named, "result", &arrivals),
             acknowledged: self.acknowledged.clone(),
             messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
             handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
+            tokens: Tally::new(&self.tokens, named, "direction", &["input", "output"]),
+            untold: self.untold.get_or_create_owned(&alone),
+            cost: self.cost.get_or_create_owned(&alone),
+            limits: Tally::new(
+                &self.limits,
+                named,
+                "of",
+                &LimitOf::ALL.map(LimitOf::as_str),
+            ),
         }
     }
 }
@@ -112,6 +176,19 @@ impl Assistant {
     pub fn settled(&self, outcome: &'static str, messages: usize) {
         self.messages
             .add(outcome, u64::try_from(messages).unwrap_or(u64::MAX));
+    }
+
+    /// Counts what a turn took.
+    pub fn spent(&self, took: Took) {
+        self.tokens.add("input", took.input_tokens);
+        self.tokens.add("output", took.output_tokens);
+        self.untold.inc_by(took.untold);
+        self.cost.inc_by(took.cost);
+    }
+
+    /// Counts a turn that met a limit.
+    pub fn limited(&self, of: LimitOf) {
+        self.limits.add(of.as_str(), 1);
     }
 
     /// Counts a conversation that was handed to people.

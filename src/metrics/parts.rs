@@ -1,6 +1,7 @@
 //! The pieces that measures are made of: tallies over closed lists, timings, and the book where each is written down.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -31,6 +32,12 @@ pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// Counters with the same labels' names.
 pub(super) type Counters = Family<Labels, Counter>;
+
+/// A counter of what comes in fractions.
+pub(super) type Amount = Counter<f64, AtomicU64>;
+
+/// Such counters with the same labels' names.
+pub(super) type Amounts = Family<Labels, Amount>;
 
 /// Gauges with the same labels' names.
 pub(super) type Gauges = Family<Labels, Gauge>;
@@ -137,6 +144,13 @@ impl Book {
         let counters = Counters::default();
         self.0.register(name, help, counters.clone());
         counters
+    }
+
+    /// Adds up what comes in fractions; `_total` is added to the name.
+    pub(super) fn amounts(&mut self, name: &str, help: &str) -> Amounts {
+        let amounts = Amounts::default();
+        self.0.register(name, help, amounts.clone());
+        amounts
     }
 
     /// Shows how many there are.

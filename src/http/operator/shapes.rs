@@ -347,6 +347,8 @@ pub(super) struct Removed {
     messages: u64,
     deliveries: u64,
     handoffs: u64,
+    /// Days' sums of tokens and money.
+    spending: u64,
     /// Unreadable bodies that named the customer.
     quarantine: u64,
 }
@@ -362,6 +364,7 @@ impl From<Receipt> for ReceiptShown {
                 messages: removed.messages,
                 deliveries: removed.deliveries,
                 handoffs: removed.handoffs,
+                spending: removed.spending,
                 quarantine: removed.quarantined,
             },
             on_their_way: removed.on_their_way,
