@@ -20,8 +20,8 @@ const KEEP_ASSISTANT_DAYS: u64 = 35;
 /// Days for which a conversation's sums are kept: today's is what a limit needs, and somewhere it is still yesterday.
 const KEEP_CONVERSATION_DAYS: u64 = 2;
 
-/// The newest messages among which it is looked for what the customer was told. Whatever a limit ends counts, so only
-/// as many answers by rules between two such messages make it be told again.
+/// The customer's newest messages among which it is looked for one that ended at a limit. Each that did counts, so only
+/// as many answers by rules between two of them make it be told again.
 const LOOKED_AT: i64 = 100;
 
 /// The largest sum, so that no addition overflows: a server can tell any number.
@@ -115,7 +115,8 @@ fn is_told(connection: &Connection, key: i64, since: Timestamp) -> Result<bool, 
     Ok(connection
         .prepare_cached(
             "SELECT EXISTS (
-                 SELECT 1 FROM (SELECT at, outcome FROM message WHERE conversation = ? ORDER BY seq DESC LIMIT ?)
+                 SELECT 1 FROM (SELECT at, outcome FROM message WHERE conversation = ? AND author = 'customer'
+                                ORDER BY seq DESC LIMIT ?)
                  WHERE at >= ? AND outcome IN ('failed(limit)', 'suppressed(limit)'))",
         )?
         .query_row(params![key, LOOKED_AT, millis(since)], |row| row.get(0))?)
