@@ -85,7 +85,8 @@ pub(super) struct Budget<'a> {
     assistant: &'a Assistant,
     store: &'a dyn Store,
     claimed: &'a Claimed,
-    meter: &'a Meter,
+    /// Counts what the turn's calls take.
+    pub(super) meter: &'a Meter,
     day: Day,
     before: Option<SpentToday>,
     refused: Option<LimitOf>,

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
 use crate::memory::Memory;
 use crate::metrics::{LimitOf, Stage};
-use crate::model::{Meter, Target};
+use crate::model::{Lineup, Meter};
 use crate::prompts::Prompts;
 use crate::store::{Claimed, Store, StoreError};
 use budget::Budget;
@@ -45,8 +45,8 @@ pub struct Assistant {
     pub language: Language,
     /// Where the business is, for the time of day.
     pub zone: TimeZone,
-    /// The model that answers.
-    pub target: Target,
+    /// The models that answer.
+    pub lineup: Lineup,
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
@@ -95,7 +95,7 @@ pub struct Turn {
     remembered: Vec<Message>,
 }
 
-/// Runs the turn of a claimed conversation. An error means that nothing was decided and the claim goes back.
+/// Runs the turn of a claimed conversation; `meter` knows what it costs, also where it is dropped. An error means that nothing was decided and the claim goes back.
 pub async fn run(
     assistant: &Assistant,
     memory: &Memory,
@@ -150,7 +150,7 @@ async fn decide(
             if let Some(decision) = refusal {
                 return Ok(decision);
             }
-            let asked = ask::answer(assistant, gathered, claimed).await;
+            let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
             laps.lap(Stage::Ask);
             judge::judge(asked, rules, has_desk)
         }
@@ -203,7 +203,7 @@ async fn settle(
             laps.lap(Stage::Judge);
             let summary = match is_spent {
                 true => None,
-                false => ask::summary(writer, &transcript, reason).await,
+                false => ask::summary(writer, &transcript, reason, budget.meter).await,
             };
             laps.lap(Stage::Ask);
             let handoff = writer.handoff(reason, rule, detail, evidence);
