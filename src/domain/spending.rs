@@ -56,9 +56,9 @@ impl fmt::Display for Money {
 /// What asking models took, as far as their servers told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spending {
-    /// Calls that came to an end.
+    /// Calls that were made, also those that failed or were cut short.
     pub calls: u32,
-    /// Those of them whose server told no tokens.
+    /// Those of them that may have taken tokens of which nobody told.
     pub untold: u32,
     /// Tokens read.
     pub input_tokens: u64,

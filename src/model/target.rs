@@ -197,10 +197,10 @@ impl Target {
     ) -> Result<Got<T>, Fault> {
         let clock = &self.inner.clock;
         let scripts = scripts(&body);
-        let (calling, started) = (self.metrics.calls(), clock.elapsed());
+        let (calling, metered, started) = (self.metrics.calls(), meter.begin(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
-        meter.add(self.spending(&opened));
+        metered.end(self.spending(&opened));
         let got = opened.and_then(|opened| {
             let Usage { input, output, .. } = opened.usage;
             self.metrics.used(input, output);
