@@ -5,7 +5,9 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 
 use super::Closed;
-use super::parts::{Amount, Amounts, Book, Counters, Labels, OWN, Tally, Timing};
+use super::parts::{
+    ATTEMPTS, Book, Counters, Money, Moneys, OWN, Sizes, SizesByLabel, Tally, Timing,
+};
 
 /// How a request that brings a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +57,14 @@ impl Arrival {
 }
 
 /// What a turn took: tokens as the servers told them, and what they cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Took {
-    /// Calls whose server told no tokens.
-    pub untold: u64,
     /// Tokens read.
     pub input_tokens: u64,
     /// Tokens written.
     pub output_tokens: u64,
-    /// Units of money.
-    pub cost: f64,
+    /// Billionths of a unit of money.
+    pub cost: u64,
 }
 
 /// Whose limit a turn met.
@@ -96,9 +96,10 @@ pub struct Assistant {
     messages: Tally,
     handoffs: Tally,
     tokens: Tally,
-    untold: Counter,
-    cost: Amount,
+    cost: Money,
     limits: Tally,
+    attempts: Sizes,
+    by_fallback: Counter,
 }
 
 /// The measures that all assistants share.
@@ -109,9 +110,10 @@ pub(super) struct Assistants {
     messages: Counters,
     handoffs: Counters,
     tokens: Counters,
-    untold: Counters,
-    cost: Amounts,
+    cost: Moneys,
     limits: Counters,
+    attempts: SizesByLabel,
+    by_fallback: Counters,
 }
 
 impl Assistants {
@@ -129,36 +131,42 @@ impl Assistants {
             ),
             handoffs: book.counters("handoffs", "Conversations handed over to people"),
             tokens: book.counters("spent_tokens", "Tokens that an assistant's turns took"),
-            untold: book.counters(
-                "spent_untold_calls",
-                "Calls whose server told no tokens, so that they count for nothing",
-            ),
-            cost: book.amounts(
+            cost: book.moneys(
                 "spent_cost",
                 "What the tokens of an assistant's turns cost by the configured prices",
             ),
             limits: book.counters("limit_reached", "Turns that met a day's limit"),
+            attempts: book.sizes_by_label(
+                "reply_attempts",
+                "Calls of models that one answer took, the good one included",
+                ATTEMPTS,
+            ),
+            by_fallback: book.counters(
+                "replies_by_fallback",
+                "Answers that another model gave than the one asked first",
+            ),
         }
     }
 
     pub(super) fn handle(&self, name: &str, closed: &Closed) -> Assistant {
         let named = Some(("assistant", name));
-        let alone: Labels = vec![("assistant", name.to_owned())];
         let arrivals = Arrival::ALL.map(Arrival::as_str);
+        let labels = vec![("assistant", name.to_owned())];
         Assistant {
             arrivals: Tally::new(&self.arrivals, named, "result", &arrivals),
             acknowledged: self.acknowledged.clone(),
             messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
             handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
             tokens: Tally::new(&self.tokens, named, "direction", &["input", "output"]),
-            untold: self.untold.get_or_create_owned(&alone),
-            cost: self.cost.get_or_create_owned(&alone),
+            cost: Money::new(&self.cost, &labels),
             limits: Tally::new(
                 &self.limits,
                 named,
                 "of",
                 &LimitOf::ALL.map(LimitOf::as_str),
             ),
+            attempts: Sizes::of(&self.attempts, &labels),
+            by_fallback: self.by_fallback.get_or_create_owned(&labels),
         }
     }
 }
@@ -182,8 +190,7 @@ impl Assistant {
     pub fn spent(&self, took: Took) {
         self.tokens.add("input", took.input_tokens);
         self.tokens.add("output", took.output_tokens);
-        self.untold.inc_by(took.untold);
-        self.cost.inc_by(took.cost);
+        self.cost.add(took.cost);
     }
 
     /// Counts a turn that met a limit.
@@ -194,5 +201,14 @@ impl Assistant {
     /// Counts a conversation that was handed to people.
     pub fn handed_off(&self, reason: &'static str) {
         self.handoffs.add(reason, 1);
+    }
+
+    /// Counts an answer: how many calls of models it took, and whether another gave it than the one asked first.
+    pub fn answered_after(&self, attempts: u32, by_fallback: bool) {
+        self.attempts
+            .was(usize::try_from(attempts).unwrap_or(usize::MAX));
+        if by_fallback {
+            self.by_fallback.inc();
+        }
     }
 }

@@ -160,10 +160,9 @@ fn bill(shared: &Shared, assistant: &Assistant, meter: &Meter) -> Option<Bill> {
         return None;
     }
     shared.metrics.assistant(&assistant.name).spent(Took {
-        untold: spending.untold.into(),
         input_tokens: spending.input_tokens,
         output_tokens: spending.output_tokens,
-        cost: spending.cost.units(),
+        cost: spending.cost.nanos(),
     });
     let day = Day::of(shared.clock.now(), &assistant.zone).date;
     Some(Bill { day, spending })
