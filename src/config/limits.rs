@@ -66,9 +66,13 @@ impl LimitsConfig {
             .collect()
     }
 
-    /// Gives the first limit of money that is set: it needs prices.
+    /// Gives the first limit of money that is set and can be one: it needs prices.
     pub(super) fn first_cost(&self) -> Option<&'static str> {
-        let set = |(key, limit): (_, Option<f64>)| limit.map(|_| key);
+        let set = |(key, limit): (_, Option<f64>)| {
+            limit
+                .filter(|limit| COST_RANGE.contains(limit))
+                .map(|_| key)
+        };
         self.costs().into_iter().find_map(set)
     }
 
