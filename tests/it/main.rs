@@ -33,6 +33,7 @@ mod prompts;
 mod raw;
 mod room;
 mod silence;
+mod spending;
 mod stop;
 mod store;
 mod supersede;

@@ -56,6 +56,14 @@ impl Scrape {
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
+    /// Gives the sum of all series that begin so; the prefix is left out.
+    pub(crate) fn sum(&self, beginning: &str) -> f64 {
+        let beginning = format!("frontdesk_{beginning}");
+        let samples = self.samples.iter();
+        let found = samples.filter(|(series, _)| series.starts_with(&beginning));
+        found.map(|(_, value)| value).sum()
+    }
+
     fn shows(&self, expected: &[(&str, f64)]) {
         for (series, value) in expected {
             let found = self.value(series);
