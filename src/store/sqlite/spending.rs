@@ -24,7 +24,8 @@ const KEEP_CONVERSATION_DAYS: u64 = 2;
 /// as many answers by rules between two of them make it be told again.
 const LOOKED_AT: i64 = 100;
 
-/// The largest sum, so that no addition overflows: a server can tell any number.
+/// The largest sum, since a server can tell any number: beyond the largest integer a row would be refused, and the turn
+/// could never end.
 const LARGEST: i64 = i64::MAX / 4;
 
 /// The table of conversations' sums; whose they are and the day come first.
