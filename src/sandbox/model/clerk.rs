@@ -31,14 +31,11 @@ impl Answered {
 }
 
 /// Answers the last thing that the customer said, in the light of what was said before.
-pub(super) fn answer(request: &Value) -> Answered {
+pub(super) fn answer(request: &Value, wants_object: bool) -> Answered {
     let messages = request["messages"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);
-    let asks_for_object = request["response_format"]["type"]
-        .as_str()
-        .is_some_and(|kind| kind != "text");
-    if !asks_for_object && wants_summary(messages) {
+    if !wants_object && wants_summary(messages) {
         return summary(messages);
     }
     let open = messages
