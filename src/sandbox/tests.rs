@@ -201,7 +201,7 @@ async fn the_model_s_character_is_set_over_http() {
         r#"{"failing":"101"}"#,
         r#"{"windows":["1"]}"#,
         r#"{"wow":1}"#,
-        "[]",
+        "5",
     ] {
         assert_eq!(put(wrong).await.unwrap().status(), 400, "{wrong}");
     }

@@ -27,6 +27,7 @@ mod naughty;
 mod opening;
 mod operator;
 mod path;
+mod profiles;
 mod prompts;
 mod raw;
 mod room;

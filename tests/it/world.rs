@@ -103,6 +103,11 @@ impl World {
         Self::make("", FAST, keys, "").await
     }
 
+    /// Starts a world with more keys for its assistant, and with more tables.
+    pub(crate) async fn with_tables(keys: &str, more: &str) -> Self {
+        Self::make("", FAST, keys, more).await
+    }
+
     /// Starts a world with more keys for its listener.
     pub(crate) async fn with_server(keys: &str) -> Self {
         Self::make(keys, FAST, "", "").await

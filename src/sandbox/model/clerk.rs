@@ -57,16 +57,16 @@ pub(super) fn last_said(request: &Value) -> String {
     last.map(content).unwrap_or_default()
 }
 
+/// Tells whether the instructions ask for a summary, and not for an object that may speak of one.
 fn wants_summary(messages: &[Value]) -> bool {
     let is_instruction = |message: &&Value| {
         let role = message["role"].as_str();
         matches!(role, Some("system" | "developer"))
     };
+    let words = ["summary", "summarise", "summarize"];
     messages.iter().filter(is_instruction).any(|message| {
         let text = content(message).to_lowercase();
-        ["summary", "summarise", "summarize"]
-            .iter()
-            .any(|word| text.contains(word))
+        words.iter().any(|word| text.contains(word)) && !text.contains("json")
     })
 }
 

@@ -378,6 +378,12 @@ fn a_summary_is_built_from_what_the_customer_wrote() {
         "The customer wrote: \"Where is my parcel?\"; \"48213\"."
     );
     assert!(clerk::answer(&request, true).reply.contains("number 48213"));
+    request["messages"][0]["content"] = "Answer in JSON, with a summary.".into();
+    assert!(
+        clerk::answer(&request, false)
+            .reply
+            .contains("number 48213")
+    );
 }
 
 #[test]
