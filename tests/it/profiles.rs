@@ -185,7 +185,7 @@ async fn answers(profile: &'static Profile, configured: Configured) {
 
 #[rstest]
 #[case(Configured::Preset, 25)]
-#[case(Configured::Plain, 60)]
+#[case(Configured::Plain, 58)]
 #[case(Configured::Tools, 35)]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_server_is_understood(#[case] configured: Configured, #[case] count: usize) {
@@ -349,4 +349,16 @@ async fn latency_and_failures_are_spread_as_they_are_set() {
     assert!((0..20).filter(|customer| served(*customer)).count() > 14);
     tried.world.pass(SECOND).await;
     tried.world.end().await;
+}
+
+#[test]
+fn the_readme_names_every_profile() {
+    let readme = include_str!("../../README.md");
+    for Profile { name, about, .. } in Profile::all() {
+        let row = match name.starts_with("odd-") {
+            true => format!("`{name}`"),
+            false => format!("| `{name}` | {about} |"),
+        };
+        assert!(readme.contains(&row), "{row}");
+    }
 }
