@@ -14,7 +14,7 @@ use rstest::rstest;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ANSWER, ASKED};
+use super::{ANSWER, ASKED, Configured, access, fault, ways};
 
 /// The servers that word their complaints each in its own way.
 const WORDINGS: [&str; 15] = [
@@ -89,6 +89,24 @@ impl Asked {
 
 fn profile(name: &str) -> &'static Profile {
     Profile::named(name).expect(name)
+}
+
+#[rstest]
+#[case(Configured::Plain)]
+#[case(Configured::Tools)]
+#[tokio::test]
+async fn every_profile_is_understood(#[case] configured: Configured) {
+    for Profile { name, .. } in Profile::all() {
+        let keys = format!("{}\n{}", access(name), ways(name, configured));
+        let asked = Asked::start(profile(name).into(), &keys).await;
+        let answered = asked.ask(ASKED).await;
+        let told = match &answered {
+            Ok(answered) => answered.answer.reply.as_str(),
+            Err(fault) => fault.kind.as_str(),
+        };
+        let expected = fault(name, configured).unwrap_or(ANSWER);
+        assert_eq!(told, expected, "{name} {configured:?}");
+    }
 }
 
 /// Each field that the gateway sends by itself, refused by each server in its own way.
