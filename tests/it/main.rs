@@ -29,6 +29,7 @@ mod opening;
 mod operator;
 mod outage;
 mod path;
+mod profiles;
 mod prompts;
 mod raw;
 mod room;

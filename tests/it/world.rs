@@ -9,7 +9,7 @@ use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
 use frontdesk::metrics;
-use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
+use frontdesk::sandbox::{Answered, Braze, Character, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use frontdesk::store::{Counts, Sqlite};
 use jiff::Timestamp;
@@ -49,6 +49,7 @@ const NO_RETRIES: &str = "retries = 0";
 
 /// What differs from the usual configuration.
 struct Text<'a> {
+    character: Character,
     server: &'a str,
     workspace: &'a str,
     target: &'a str,
@@ -60,6 +61,7 @@ struct Text<'a> {
 impl Default for Text<'_> {
     fn default() -> Self {
         Self {
+            character: Character::default(),
             server: "",
             workspace: FAST,
             target: NO_RETRIES,
@@ -168,6 +170,16 @@ impl World {
         Self::write(text).await
     }
 
+    /// Starts a world whose model is such a server, and is configured by such keys.
+    pub(crate) async fn with_character(character: Character, target: &str) -> Self {
+        let text = Text {
+            character,
+            target,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
     /// Starts a world with a spare model behind the usual one, and more keys for that.
     pub(crate) async fn with_spare(target: &str) -> Self {
         let text = Text {
@@ -198,6 +210,7 @@ impl World {
         let braze = Braze::start(anywhere, &outside).await.unwrap();
         let desk = Desk::start(anywhere, &outside).await.unwrap();
         model.use_clock(&clock);
+        model.use_character(text.character);
         spare.use_clock(&clock);
         braze.use_clock(&clock);
         desk.use_clock(&clock);
