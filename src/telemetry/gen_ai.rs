@@ -3,7 +3,14 @@
 //! They are still being worked on, and have moved to a repository of their own where measures have other names. So there
 //! are two generations: what was published last (v1.41), which dashboards know, and what comes next.
 
-use crate::metrics::GenAi;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::{Array, StringValue, Value};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Span;
+use super::spans::{SERVER_ADDRESS, SERVER_PORT};
+use crate::metrics::{GenAi, Tokens};
 
 /// The environment variable by which one asks for names that are not settled.
 pub const OPT_IN: &str = "OTEL_SEMCONV_STABILITY_OPT_IN";
@@ -13,6 +20,43 @@ const LATEST: &str = "gen_ai_latest_experimental";
 
 /// The provider where nothing tells which one it is: the API is OpenAI's.
 pub const UNKNOWN_PROVIDER: &str = "openai";
+
+/// The one operation that we ask for.
+const CHAT: &str = "chat";
+
+/// The names of a span's facts.
+pub(super) const CONVERSATION: &str = "gen_ai.conversation.id";
+pub(super) const PROMPT_NAME: &str = "gen_ai.prompt.name";
+pub(super) const PROMPT_VERSION: &str = "gen_ai.prompt.version";
+const CACHED_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
+const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
+const INPUT_MESSAGES: &str = "gen_ai.input.messages";
+const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
+const MAX_TOKENS: &str = "gen_ai.request.max_tokens";
+const OPERATION: &str = "gen_ai.operation.name";
+const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
+const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
+const OUTPUT_TYPE: &str = "gen_ai.output.type";
+const PROVIDER: &str = "gen_ai.provider.name";
+const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
+const REQUEST_MODEL: &str = "gen_ai.request.model";
+const RESPONSE_ID: &str = "gen_ai.response.id";
+const RESPONSE_MODEL: &str = "gen_ai.response.model";
+const SYSTEM: &str = "gen_ai.system_instructions";
+const TEMPERATURE: &str = "gen_ai.request.temperature";
+
+/// Of what the conventions have no name for: the model's name in our configuration, and which attempt at the reply it is.
+const OWN_MODEL: &str = "frontdesk.model";
+const OWN_ATTEMPT: &str = "frontdesk.attempt";
+
+/// What a call counts as where nobody waited for its end.
+const CANCELLED: &str = "cancelled";
+
+/// What is believed of a name that a server gives: longer ones are none, and may quote what it was sent.
+const TOLD_BYTES: usize = 128;
+
+/// How much of what was said stands in a span: as much as the newest turns of a long conversation.
+const CONTENT_BYTES: usize = 32 * 1_024;
 
 /// The label of the fault that a call ended with.
 const ERROR_TYPE: &str = "error_type";
@@ -37,6 +81,14 @@ impl Generation {
         match words.any(|word| word.trim() == LATEST) {
             true => Self::Latest,
             false => Self::Published,
+        }
+    }
+
+    /// Gives the address of what defines the names.
+    pub(super) const fn schema_url(self) -> &'static str {
+        match self {
+            Self::Published => "https://opentelemetry.io/schemas/1.41.0",
+            Self::Latest => "https://opentelemetry.io/schemas/gen-ai/1.42.0",
         }
     }
 
@@ -85,8 +137,164 @@ pub fn labels(provider: &str, model: &str, server: &(String, u16)) -> Vec<(&'sta
     .to_vec()
 }
 
-/// The one operation that we ask for.
-pub const CHAT: &str = "chat";
+/// What is asked of a model.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The model's name in the configuration.
+    pub target: &'a str,
+    /// Who serves it, by the conventions' list.
+    pub provider: &'a str,
+    /// The model's name at its server.
+    pub model: &'a str,
+    /// The server's host and port.
+    pub server: &'a (String, u16),
+    /// The conversation that it is about.
+    pub conversation: Uuid,
+    /// Which attempt at the reply it is, from 1.
+    pub attempt: u32,
+    /// The limit of tokens, where one is sent.
+    pub max_tokens: Option<u32>,
+    /// The temperature, where one is sent.
+    pub temperature: Option<f64>,
+    /// Whether the answer is to be an object.
+    pub as_json: bool,
+}
+
+/// What a model's server told. Names are left out that look like anything else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told<'a> {
+    /// The answer's id.
+    pub id: Option<&'a str>,
+    /// The model that answered.
+    pub model: Option<&'a str>,
+    /// Why it stopped.
+    pub finish_reason: Option<&'a str>,
+    /// What it counted.
+    pub tokens: Tokens,
+}
+
+/// The span of a call that is under way. One that is dropped was cancelled.
+#[derive(Debug)]
+pub struct Call(Option<Span>);
+
+impl Span {
+    /// Begins the span of a call as a part of this one.
+    pub fn chat(&self, asked: &Asked<'_>) -> Call {
+        let name = format!("{CHAT} {}", asked.model);
+        let mut span = self.part(name, SpanKind::Client);
+        let (host, port) = asked.server;
+        span.note(OPERATION, CHAT);
+        span.note(PROVIDER, asked.provider.to_owned());
+        span.note(REQUEST_MODEL, asked.model.to_owned());
+        span.note(SERVER_ADDRESS, host.clone());
+        span.note(SERVER_PORT, i64::from(*port));
+        span.note(CONVERSATION, asked.conversation.to_string());
+        span.note(OUTPUT_TYPE, if asked.as_json { "json" } else { "text" });
+        span.note(OWN_MODEL, asked.target.to_owned());
+        span.note(OWN_ATTEMPT, i64::from(asked.attempt));
+        if let Some(limit) = asked.max_tokens {
+            span.note(MAX_TOKENS, i64::from(limit));
+        }
+        if let Some(temperature) = asked.temperature {
+            span.note(TEMPERATURE, temperature);
+        }
+        Call(Some(span))
+    }
+}
+
+impl Call {
+    /// Notes what was said, where the operator asked for it: the prompt, then who said what, oldest first.
+    pub fn said<'a>(
+        &mut self,
+        system: &str,
+        turns: impl DoubleEndedIterator<Item = (&'a str, &'a str)>,
+    ) {
+        let Some(span) = self.0.as_mut().filter(|span| span.shows_content()) else {
+            return;
+        };
+        let mut room = CONTENT_BYTES;
+        let newest = turns.rev().take_while(|(_, text)| {
+            let left = room.checked_sub(text.len());
+            room = left.unwrap_or_default();
+            left.is_some()
+        });
+        let mut messages: Vec<_> = newest.map(|(role, text)| message(role, text)).collect();
+        messages.reverse();
+        let system = text_part(clipped(system));
+        span.note(SYSTEM, json!([system]).to_string());
+        span.note(INPUT_MESSAGES, json!(messages).to_string());
+    }
+
+    /// Notes what the model wrote, where the operator asked for it.
+    pub fn wrote(&mut self, text: &str) {
+        if let Some(span) = self.0.as_mut().filter(|span| span.shows_content()) {
+            let message = message("assistant", clipped(text));
+            span.note(OUTPUT_MESSAGES, json!([message]).to_string());
+        }
+    }
+
+    /// Notes what the server told.
+    pub fn told(&mut self, told: &Told<'_>) {
+        let Some(span) = &mut self.0 else {
+            return;
+        };
+        for (key, name) in [(RESPONSE_ID, told.id), (RESPONSE_MODEL, told.model)] {
+            if let Some(name) = name.filter(|name| is_name(name)) {
+                span.note(key, name.to_owned());
+            }
+        }
+        if let Some(reason) = told.finish_reason.filter(|reason| is_name(reason)) {
+            let reasons = vec![StringValue::from(reason.to_owned())];
+            span.note(FINISH_REASONS, Value::Array(Array::String(reasons)));
+        }
+        for (key, tokens) in [
+            (INPUT_TOKENS, told.tokens.input),
+            (OUTPUT_TOKENS, told.tokens.output),
+            (CACHED_TOKENS, told.tokens.cached),
+            (REASONING_TOKENS, told.tokens.reasoning),
+        ] {
+            if let Some(tokens) = tokens {
+                span.note(key, i64::try_from(tokens).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    /// Ends it, with the name of the fault where it failed.
+    pub fn ended(mut self, fault: Option<&'static str>) {
+        if let Some(mut span) = self.0.take()
+            && let Some(fault) = fault
+        {
+            span.fail(fault);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(span) = &mut self.0 {
+            span.fail(CANCELLED);
+        }
+    }
+}
+
+/// Tells whether a text is a name as servers give them: one word.
+fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
+    (1..=TOLD_BYTES).contains(&text.len()) && text.bytes().all(is_part)
+}
+
+fn message(role: &str, text: &str) -> serde_json::Value {
+    json!({ "role": role, "parts": [text_part(text)] })
+}
+
+fn text_part(text: &str) -> serde_json::Value {
+    json!({ "type": "text", "content": text })
+}
+
+/// Gives the beginning of a text, as much as a span may hold.
+fn clipped(text: &str) -> &str {
+    &text[..text.floor_char_boundary(CONTENT_BYTES)]
+}
 
 #[cfg(test)]
 mod tests {

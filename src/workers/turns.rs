@@ -13,6 +13,7 @@ use crate::domain::{Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, TurnEnd};
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
+use crate::telemetry::Span;
 use crate::turn::{self, Turn};
 
 /// Conversations claimed at once; more would keep the store's writer from others for long.
@@ -109,12 +110,17 @@ async fn work(shared: &Shared, claimed: Claimed) {
             "a turn that the gateway's end cut short is begun again"
         );
     }
+    let mut span = shared.tracer.turn(
+        &claimed.conversation.assistant,
+        claimed.conversation.id.0,
+        claimed.waiting.len(),
+    );
     let Some(assistant) = shared.assistants.get(&claimed.conversation.assistant) else {
         tracing::error!(
             assistant = claimed.conversation.assistant,
             "a message waits for an assistant that is not configured any more"
         );
-        settle(shared, &claimed, &turn::orphaned()).await;
+        settle(shared, &claimed, &turn::orphaned(), &mut span).await;
         return;
     };
     let running = turn::run(
@@ -127,46 +133,49 @@ async fn work(shared: &Shared, claimed: Claimed) {
     let ended = tokio::select! {
         biased;
         ended = AssertUnwindSafe(running).catch_unwind() => ended,
-        () = claimed.lease.shifted() => return supersede(shared, &claimed).await,
-        () = shared.out_of_time() => return give_back(shared, &claimed).await,
+        () = claimed.lease.shifted() => return supersede(shared, &claimed, &mut span).await,
+        () = shared.out_of_time() => return give_back(shared, &claimed, &mut span).await,
     };
     match ended {
-        Ok(Ok(turn)) => finish(shared, claimed, turn).await,
+        Ok(Ok(turn)) => finish(shared, claimed, turn, span).await,
         Ok(Err(error)) => {
             tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
-            give_back(shared, &claimed).await;
+            give_back(shared, &claimed, &mut span).await;
         }
         Err(_panic) => {
             shared.metrics.work().panicked(Part::Turn);
             tracing::error!(conversation = %claimed.conversation.id, "a turn panicked; its messages are given up");
             let settlement = turn::poisoned(assistant, &shared.clock, &claimed);
-            settle(shared, &claimed, &settlement).await;
+            settle(shared, &claimed, &settlement, &mut span).await;
         }
     }
 }
 
-async fn give_back(shared: &Shared, claimed: &Claimed) {
+async fn give_back(shared: &Shared, claimed: &Claimed, span: &mut Span) {
     shared.metrics.work().turned(TurnEnd::GivenBack);
+    span.turned(TurnEnd::GivenBack);
     let at = later(shared.clock.now(), STORE_REST);
     let back = || shared.store.give_back(&claimed.lease, at);
     shared.insist("giving a claim back", back).await;
 }
 
-async fn supersede(shared: &Shared, claimed: &Claimed) {
+async fn supersede(shared: &Shared, claimed: &Claimed, span: &mut Span) {
     tracing::info!(
         conversation = %claimed.conversation.id,
         messages = claimed.waiting.len(),
         "turn cut short: the ground has shifted under it"
     );
     shared.metrics.work().turned(TurnEnd::Superseded);
+    span.turned(TurnEnd::Superseded);
     let back = || shared.store.supersede(&claimed.lease);
     shared.insist("superseding a turn", back).await;
 }
 
-async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
+async fn finish(shared: &Shared, claimed: Claimed, turn: Turn, mut span: Span) {
     let decided = shared.clock.elapsed();
-    let Some(Settled::Applied { version }) = settle(shared, &claimed, &turn.settlement).await
-    else {
+    let settled = settle(shared, &claimed, &turn.settlement, &mut span).await;
+    drop(span);
+    let Some(Settled::Applied { version }) = settled else {
         return;
     };
     let settling = shared.clock.elapsed().saturating_sub(decided);
@@ -188,21 +197,39 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
     shared.memory.remember(&conversation, version, window).await;
 }
 
-async fn settle(shared: &Shared, claimed: &Claimed, settlement: &Settlement) -> Option<Settled> {
+async fn settle(
+    shared: &Shared,
+    claimed: &Claimed,
+    settlement: &Settlement,
+    span: &mut Span,
+) -> Option<Settled> {
     let settled = shared
         .insist("settling a turn", || {
             shared.store.settle(&claimed.lease, settlement)
         })
         .await?;
-    count(&shared.metrics, claimed, settlement, settled);
+    let end = match settled {
+        Settled::Applied { .. } => TurnEnd::Settled,
+        Settled::Stale => TurnEnd::Stale,
+    };
+    span.turned(end);
+    if end == TurnEnd::Settled {
+        span.decided(
+            &claimed.conversation.assistant,
+            settlement.outcome.as_str(),
+            settlement.rule.as_deref(),
+            settlement.prompt_version.as_deref(),
+        );
+    }
+    count(&shared.metrics, claimed, settlement, end);
     Some(settled)
 }
 
-fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, settled: Settled) {
-    if settled == Settled::Stale {
-        return metrics.work().turned(TurnEnd::Stale);
+fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: TurnEnd) {
+    metrics.work().turned(end);
+    if end == TurnEnd::Stale {
+        return;
     }
-    metrics.work().turned(TurnEnd::Settled);
     let assistant = metrics.assistant(&claimed.conversation.assistant);
     assistant.settled(settlement.outcome.as_str(), claimed.waiting.len());
     if let Ownership::HandOff(handoff) = &settlement.ownership {
