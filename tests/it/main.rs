@@ -9,6 +9,7 @@
 mod backup;
 mod canary;
 mod cli;
+mod collector;
 mod config;
 mod crowd;
 mod docs;
@@ -34,4 +35,5 @@ mod silence;
 mod stop;
 mod store;
 mod supersede;
+mod traces;
 mod world;

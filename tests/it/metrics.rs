@@ -24,13 +24,13 @@ const CANARIES: [&str; 5] = [
 ];
 
 /// What a scrape says.
-struct Scrape {
+pub(crate) struct Scrape {
     text: String,
     samples: BTreeMap<String, f64>,
 }
 
 impl Scrape {
-    async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &World) -> Self {
         let url = format!("http://{}/metrics", world.app.operator_address());
         let answer = reqwest::Client::builder().build().unwrap().get(url);
         let answer = answer.send().await.unwrap();
@@ -50,13 +50,13 @@ impl Scrape {
     }
 
     /// Gives a series' value; the prefix is left out.
-    fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> f64 {
         let series = format!("frontdesk_{series}");
         let value = self.samples.get(&series);
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
-    fn shows(&self, expected: &[(&str, f64)]) {
+    pub(crate) fn shows(&self, expected: &[(&str, f64)]) {
         for (series, value) in expected {
             let found = self.value(series);
             let near = (found - value).abs() < 0.000_001;
@@ -100,7 +100,7 @@ fn canary() -> Texted<'static> {
 }
 
 /// Waits until the scrape has what is looked for: some things are counted just after the store knows of them.
-async fn until(world: &World, series: &str, value: f64) -> Scrape {
+pub(crate) async fn until(world: &World, series: &str, value: f64) -> Scrape {
     let asking = async {
         loop {
             let scrape = Scrape::of(world).await;

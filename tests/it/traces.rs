@@ -1,0 +1,255 @@
+//! Traces: what was done is told to a collector, nothing of what was said, and nobody ever waits for it.
+
+use std::time::Duration;
+
+use frontdesk::clock::Clock;
+use frontdesk::metrics::{Closed, Metrics, Names};
+use frontdesk::sandbox::Plan;
+use frontdesk::telemetry::{Traces, TracesConfig};
+use futures_util::poll;
+use uuid::Uuid;
+
+use crate::collector::Collector;
+use crate::world::{START, World, soon};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long a span waits for others to go with.
+const EXPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// Spans in one request.
+const AT_ONCE: usize = 512;
+
+/// How long a stop waits for the last spans.
+const FLUSH_WITHIN: Duration = Duration::from_secs(3);
+
+/// A world that sends its traces to a collector, and that collector.
+async fn traced(keys: &str) -> (World, Collector) {
+    let collector = Collector::start().await;
+    let world = World::with(&traces(&collector.url, keys)).await;
+    (world, collector)
+}
+
+fn traces(url: &str, keys: &str) -> String {
+    format!("[traces]\nendpoint = \"{url}\"\n{keys}")
+}
+
+/// Lets each task hear what has happened, so that it counts its time from here. All run on this thread.
+async fn all_have_heard() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_turn_is_told_with_what_was_decided_and_what_was_sent() {
+    let (world, collector) = traced("").await;
+    world.braze.misbehave(Plan::status(500).times(1));
+    world.says("ana", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.braze.wait_for(1)).await;
+    world.within(10 * SECOND).await;
+    let server = world.braze.url();
+    let port = server.rsplit_once(':').unwrap().1.to_owned();
+    let conversation = world
+        .rows("SELECT lower(hex(id)) FROM conversation")
+        .remove(0);
+    let conversation = Uuid::parse_str(&conversation).unwrap().to_string();
+    let prompts =
+        world.rows("SELECT DISTINCT prompt_version FROM message WHERE prompt_version IS NOT NULL");
+    world.end().await;
+    let turn = collector.span("turn");
+    turn.has(&[
+        ("frontdesk.assistant", "support"),
+        ("gen_ai.conversation.id", &conversation),
+        ("frontdesk.messages", "1"),
+        ("frontdesk.turn.result", "settled"),
+        ("frontdesk.outcome", "replied"),
+        ("frontdesk.prompt.version", &prompts[0]),
+    ]);
+    assert!(!turn.has_failed && turn.parent.is_empty(), "{turn:#?}");
+    let sends = collector.named("braze send");
+    assert_eq!(sends.len(), 2, "{sends:#?}");
+    for send in &sends {
+        send.has(&[
+            ("frontdesk.workspace", "main"),
+            ("frontdesk.assistant", "support"),
+            ("gen_ai.conversation.id", &conversation),
+            ("http.request.method", "POST"),
+            ("server.address", "127.0.0.1"),
+            ("server.port", &port),
+        ]);
+        assert!(send.is_client && send.trace != turn.trace, "{send:#?}");
+    }
+    sends[0].has(&[("http.response.status_code", "500"), ("error.type", "500")]);
+    assert!(sends[0].has_failed);
+    sends[1].has(&[
+        ("http.response.status_code", "201"),
+        ("error.type", ""),
+        ("http.request.resend_count", "1"),
+    ]);
+    let request = collector.requests().remove(0);
+    assert_eq!(request.service["service.name"], "frontdesk");
+    assert_eq!(
+        request.service["service.version"],
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(request.schemas, ["https://opentelemetry.io/schemas/1.41.0"]);
+    assert_eq!(request.headers["content-type"], "application/x-protobuf");
+}
+
+#[tokio::test]
+async fn a_post_to_a_desk_is_told() {
+    let (world, collector) = traced("").await;
+    world.tells("ana", "I want to talk to a human").await;
+    world.end().await;
+    let turn = collector.span("turn");
+    turn.has(&[("frontdesk.outcome", "handed_off")]);
+    assert!(!turn.fact("frontdesk.rule").is_empty());
+    let post = &collector.named("desk post")[0];
+    post.has(&[
+        ("frontdesk.desk", "main"),
+        ("http.request.method", "POST"),
+        ("server.address", "127.0.0.1"),
+        (
+            "gen_ai.conversation.id",
+            turn.fact("gen_ai.conversation.id"),
+        ),
+    ]);
+    assert!(!post.has_failed && !post.fact("frontdesk.delivery.id").is_empty());
+}
+
+#[tokio::test]
+async fn spans_go_together_after_a_while_with_the_headers_that_the_collector_wants() {
+    let (world, collector) = traced("headers = { x-api-key = \"env::BRAZE_KEY\" }").await;
+    world.tells("ana", "hello").await;
+    all_have_heard().await;
+    assert_eq!(collector.requests().len(), 0, "they wait for others");
+    world.clock.advance(EXPORT_EVERY);
+    soon(collector.wait_for(1)).await;
+    let request = collector.requests().remove(0);
+    assert_eq!(request.headers["x-api-key"], "braze-key");
+    assert!(request.spans.len() > 1, "{:#?}", request.spans);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_sampled_is_not_told() {
+    let (world, collector) = traced("sample = 0.0").await;
+    world.tells("ana", "hello").await;
+    world.end().await;
+    assert_eq!(collector.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_turn_that_nothing_came_of_says_why() {
+    let (world, collector) = traced("").await;
+    let hold = world.model.hold();
+    world.says("ana", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    world.says("ana", "are you there?").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(2)).await;
+    drop(hold);
+    world.rest().await;
+    world.end().await;
+    let results: Vec<_> = collector
+        .named("turn")
+        .iter()
+        .map(|turn| turn.fact("frontdesk.turn.result").to_owned())
+        .collect();
+    assert_eq!(results, ["superseded", "settled"]);
+}
+
+/// A collector that does not do its part, and how a span that goes to it ends.
+async fn useless(kind: &str) -> Collector {
+    let mut collector = Collector::start().await;
+    match kind {
+        "down" => "http://127.0.0.1:9".clone_into(&mut collector.url),
+        "refuses" => collector.answer(500),
+        _ => collector.hold(true),
+    }
+    collector
+}
+
+#[tokio::test]
+async fn a_collector_that_fails_changes_nothing_for_customers_and_is_counted() {
+    for kind in ["down", "refuses", "slow"] {
+        let collector = useless(kind).await;
+        let world = World::with(&traces(&collector.url, "")).await;
+        world.tells("ana", "hello").await;
+        all_have_heard().await;
+        world.clock.advance(EXPORT_EVERY);
+        if kind != "down" {
+            soon(collector.wait_for(1)).await;
+        }
+        // While the first spans are under way, or lost, others are answered.
+        world.tells("bob", "hello").await;
+        assert_eq!(world.heard("ana").len(), 1, "{kind}");
+        assert_eq!(world.heard("bob").len(), 1, "{kind}");
+        all_have_heard().await;
+        world.clock.advance(2 * EXPORT_EVERY);
+        let failed = r#"spans_total{result="failed"}"#;
+        let scrape = crate::metrics::until(&world, failed, 2.0).await;
+        scrape.shows(&[(r#"spans_total{result="exported"}"#, 0.0)]);
+        collector.hold(false);
+        world.end().await;
+    }
+}
+
+/// Traces that go to a collector, the time that they go by, and what counts them.
+async fn bare(keys: &str) -> (Traces, Collector, Clock, Metrics) {
+    let collector = Collector::start().await;
+    let text = format!("endpoint = \"{}\"\n{keys}", collector.url);
+    let config: TracesConfig = toml::from_str(&text).unwrap();
+    let start = START.parse().unwrap();
+    let clock = Clock::manual(start);
+    let measures = config.names().measures();
+    let metrics = Metrics::new(Names::default(), &Closed::default(), measures, start);
+    let traces = Traces::start(&config, &clock, metrics.spans()).unwrap();
+    (traces, collector, clock, metrics)
+}
+
+/// Tells how many spans ended so.
+fn count(metrics: &Metrics, result: &str) -> usize {
+    let text = metrics.render(START.parse().unwrap(), None, &[]);
+    let series = format!("frontdesk_spans_total{{result=\"{result}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_the_collector_cannot_keep_up_with_is_dropped_and_counted() {
+    for (keys, room) in [("", 2_048), ("content = true", 256)] {
+        let (traces, collector, clock, metrics) = bare(keys).await;
+        collector.hold(true);
+        let turn = || drop(traces.tracer().turn("support", Uuid::nil(), 1));
+        (0..AT_ONCE.min(room)).for_each(|_| turn());
+        all_have_heard().await;
+        clock.advance(EXPORT_EVERY);
+        soon(collector.wait_for(1)).await;
+        (0..room + 10).for_each(|_| turn());
+        assert_eq!(count(&metrics, "dropped"), 10, "{keys}");
+        collector.hold(false);
+        soon(traces.flush(&clock)).await;
+        assert_eq!(count(&metrics, "dropped"), 10, "{keys}");
+        assert_eq!(count(&metrics, "exported"), AT_ONCE.min(room) + room);
+        assert_eq!(collector.spans().len(), AT_ONCE.min(room) + room);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_last_spans_and_not_for_ever() {
+    let (traces, collector, clock, _) = bare("").await;
+    collector.hold(true);
+    drop(traces.tracer().turn("support", Uuid::nil(), 1));
+    let flushing = traces.flush(&clock);
+    tokio::pin!(flushing);
+    assert!(poll!(&mut flushing).is_pending());
+    soon(collector.wait_for(1)).await;
+    clock.advance(FLUSH_WITHIN - SECOND);
+    assert!(poll!(&mut flushing).is_pending());
+    clock.advance(SECOND);
+    soon(flushing).await;
+}
