@@ -12,4 +12,4 @@ pub use config::TracesConfig;
 pub use log::{LogConfig, LogFormat};
 pub use otlp::{Traces, TracesError};
 pub use spans::{Carried, Requesting, Requests};
-pub use trace::{Span, Tracer};
+pub use trace::{Parent, Span, Tracer};

@@ -22,9 +22,9 @@ pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
     let models = config.models.iter().map(|(name, target)| ModelNames {
         name,
         labels: gen_ai::labels(
-            gen_ai::UNKNOWN_PROVIDER,
+            target.provider(),
             &target.model,
-            &http_client::peer(&target.base_url),
+            &http_client::peer(target.base_url().unwrap_or_default()),
         ),
     });
     let models: Vec<_> = models.collect();

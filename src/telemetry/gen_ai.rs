@@ -3,13 +3,14 @@
 //! They are still being worked on, and have moved to a repository of their own where measures have other names. So there
 //! are two generations: what was published last (v1.41), which dashboards know, and what comes next.
 
-use opentelemetry::trace::SpanKind;
-use opentelemetry::{Array, StringValue, Value};
-use serde_json::json;
-use uuid::Uuid;
+use std::time::Duration;
 
-use super::Span;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::{Array, StringValue, Value as Attribute};
+use serde_json::{Value, json};
+
 use super::spans::{SERVER_ADDRESS, SERVER_PORT};
+use super::{Parent, Span};
 use crate::metrics::{GenAi, Tokens};
 
 /// The environment variable by which one asks for names that are not settled.
@@ -45,9 +46,11 @@ const RESPONSE_MODEL: &str = "gen_ai.response.model";
 const SYSTEM: &str = "gen_ai.system_instructions";
 const TEMPERATURE: &str = "gen_ai.request.temperature";
 
-/// Of what the conventions have no name for: the model's name in our configuration, and which attempt at the reply it is.
+/// Of what the conventions have no name for: the model's name in our configuration, which call of its turn it is, and what
+/// it cost.
 const OWN_MODEL: &str = "frontdesk.model";
-const OWN_ATTEMPT: &str = "frontdesk.attempt";
+const OWN_CALL: &str = "frontdesk.call";
+const OWN_COST: &str = "frontdesk.cost";
 
 /// What a call counts as where nobody waited for its end.
 const CANCELLED: &str = "cancelled";
@@ -148,16 +151,8 @@ pub struct Asked<'a> {
     pub model: &'a str,
     /// The server's host and port.
     pub server: &'a (String, u16),
-    /// The conversation that it is about.
-    pub conversation: Uuid,
-    /// Which attempt at the reply it is, from 1.
-    pub attempt: u32,
-    /// The limit of tokens, where one is sent.
-    pub max_tokens: Option<u32>,
-    /// The temperature, where one is sent.
-    pub temperature: Option<f64>,
-    /// Whether the answer is to be an object.
-    pub as_json: bool,
+    /// The request's body.
+    pub body: &'a Value,
 }
 
 /// What a model's server told. Names are left out that look like anything else.
@@ -167,72 +162,53 @@ pub struct Told<'a> {
     pub id: Option<&'a str>,
     /// The model that answered.
     pub model: Option<&'a str>,
-    /// Why it stopped.
-    pub finish_reason: Option<&'a str>,
+    /// Why it stopped; empty where that is not told.
+    pub finish_reason: &'a str,
     /// What it counted.
     pub tokens: Tokens,
+    /// What that costs, in billionths of a unit of money.
+    pub cost_nanos: u64,
+    /// What it wrote.
+    pub text: Option<&'a str>,
 }
 
 /// The span of a call that is under way. One that is dropped was cancelled.
 #[derive(Debug)]
 pub struct Call(Option<Span>);
 
-impl Span {
-    /// Begins the span of a call as a part of this one.
+impl Parent {
+    /// Begins the span of a call as a part of the turn.
     pub fn chat(&self, asked: &Asked<'_>) -> Call {
-        let name = format!("{CHAT} {}", asked.model);
-        let mut span = self.part(name, SpanKind::Client);
-        let (host, port) = asked.server;
+        let name = || format!("{CHAT} {}", asked.model);
+        let Some((mut span, conversation, number)) = self.part(name, SpanKind::Client) else {
+            return Call(None);
+        };
+        let ((host, port), body) = (asked.server, asked.body);
+        let field = |names: &[&str]| names.iter().find_map(|name| body.get(*name));
+        let is_object = field(&["response_format", "tools"]).is_some();
         span.note(OPERATION, CHAT);
         span.note(PROVIDER, asked.provider.to_owned());
         span.note(REQUEST_MODEL, asked.model.to_owned());
         span.note(SERVER_ADDRESS, host.clone());
         span.note(SERVER_PORT, i64::from(*port));
-        span.note(CONVERSATION, asked.conversation.to_string());
-        span.note(OUTPUT_TYPE, if asked.as_json { "json" } else { "text" });
+        span.note(CONVERSATION, conversation.to_string());
+        span.note(OUTPUT_TYPE, if is_object { "json" } else { "text" });
         span.note(OWN_MODEL, asked.target.to_owned());
-        span.note(OWN_ATTEMPT, i64::from(asked.attempt));
-        if let Some(limit) = asked.max_tokens {
-            span.note(MAX_TOKENS, i64::from(limit));
+        span.note(OWN_CALL, i64::from(number));
+        if let Some(limit) = field(&["max_tokens", "max_completion_tokens"]) {
+            span.note(MAX_TOKENS, limit.as_i64().unwrap_or_default());
         }
-        if let Some(temperature) = asked.temperature {
-            span.note(TEMPERATURE, temperature);
+        if let Some(temperature) = field(&["temperature"]) {
+            span.note(TEMPERATURE, temperature.as_f64().unwrap_or_default());
+        }
+        if span.shows_content() {
+            say(&mut span, body);
         }
         Call(Some(span))
     }
 }
 
 impl Call {
-    /// Notes what was said, where the operator asked for it: the prompt, then who said what, oldest first.
-    pub fn said<'a>(
-        &mut self,
-        system: &str,
-        turns: impl DoubleEndedIterator<Item = (&'a str, &'a str)>,
-    ) {
-        let Some(span) = self.0.as_mut().filter(|span| span.shows_content()) else {
-            return;
-        };
-        let mut room = CONTENT_BYTES;
-        let newest = turns.rev().take_while(|(_, text)| {
-            let left = room.checked_sub(text.len());
-            room = left.unwrap_or_default();
-            left.is_some()
-        });
-        let mut messages: Vec<_> = newest.map(|(role, text)| message(role, text)).collect();
-        messages.reverse();
-        let system = text_part(clipped(system));
-        span.note(SYSTEM, json!([system]).to_string());
-        span.note(INPUT_MESSAGES, json!(messages).to_string());
-    }
-
-    /// Notes what the model wrote, where the operator asked for it.
-    pub fn wrote(&mut self, text: &str) {
-        if let Some(span) = self.0.as_mut().filter(|span| span.shows_content()) {
-            let message = message("assistant", clipped(text));
-            span.note(OUTPUT_MESSAGES, json!([message]).to_string());
-        }
-    }
-
     /// Notes what the server told.
     pub fn told(&mut self, told: &Told<'_>) {
         let Some(span) = &mut self.0 else {
@@ -243,9 +219,9 @@ impl Call {
                 span.note(key, name.to_owned());
             }
         }
-        if let Some(reason) = told.finish_reason.filter(|reason| is_name(reason)) {
-            let reasons = vec![StringValue::from(reason.to_owned())];
-            span.note(FINISH_REASONS, Value::Array(Array::String(reasons)));
+        if is_name(told.finish_reason) {
+            let reasons = vec![StringValue::from(told.finish_reason.to_owned())];
+            span.note(FINISH_REASONS, Attribute::Array(Array::String(reasons)));
         }
         for (key, tokens) in [
             (INPUT_TOKENS, told.tokens.input),
@@ -256,6 +232,16 @@ impl Call {
             if let Some(tokens) = tokens {
                 span.note(key, i64::try_from(tokens).unwrap_or(i64::MAX));
             }
+        }
+        if told.cost_nanos > 0 {
+            span.note(
+                OWN_COST,
+                Duration::from_nanos(told.cost_nanos).as_secs_f64(),
+            );
+        }
+        if let Some(text) = told.text.filter(|_| span.shows_content()) {
+            let message = message("assistant", clipped(text));
+            span.note(OUTPUT_MESSAGES, json!([message]).to_string());
         }
     }
 
@@ -277,17 +263,37 @@ impl Drop for Call {
     }
 }
 
+/// Notes the prompt and what was said, of that the newest.
+fn say(span: &mut Span, body: &Value) {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let said = messages.filter_map(|message| {
+        let text = message["content"].as_str()?;
+        Some((message["role"].as_str()?, text))
+    });
+    let (system, turns): (Vec<_>, Vec<_>) = said.partition(|(role, _)| *role == "system");
+    let mut room = CONTENT_BYTES;
+    let newest = turns.into_iter().rev().map_while(|(role, text)| {
+        room = room.checked_sub(text.len())?;
+        Some(message(role, text))
+    });
+    let mut newest: Vec<_> = newest.collect();
+    newest.reverse();
+    let system = system.iter().map(|(_, text)| text_part(clipped(text)));
+    span.note(SYSTEM, Value::Array(system.collect()).to_string());
+    span.note(INPUT_MESSAGES, Value::Array(newest).to_string());
+}
+
 /// Tells whether a text is a name as servers give them: one word.
 fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
     (1..=TOLD_BYTES).contains(&text.len()) && text.bytes().all(is_part)
 }
 
-fn message(role: &str, text: &str) -> serde_json::Value {
+fn message(role: &str, text: &str) -> Value {
     json!({ "role": role, "parts": [text_part(text)] })
 }
 
-fn text_part(text: &str) -> serde_json::Value {
+fn text_part(text: &str) -> Value {
     json!({ "type": "text", "content": text })
 }
 

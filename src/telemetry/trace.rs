@@ -5,11 +5,15 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer as _};
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer as _,
+};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
+use uuid::Uuid;
 
 use super::gen_ai::Generation;
 use crate::clock::Clock;
@@ -41,6 +45,19 @@ struct Open {
     /// The time of day when the whole trace began, and how long the clock had run then: within a trace, time never goes
     /// back.
     began: (SystemTime, Duration),
+}
+
+/// The turn that calls of models are parts of. Cloning gives another handle; what is a part of the default one is nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Parent(Option<Arc<Turn>>);
+
+#[derive(Debug)]
+struct Turn {
+    source: Arc<Source>,
+    context: SpanContext,
+    began: (SystemTime, Duration),
+    conversation: Uuid,
+    parts: AtomicU32,
 }
 
 impl Tracer {
@@ -81,14 +98,16 @@ impl Span {
         })))
     }
 
-    /// Begins a part of this span.
-    pub(super) fn part(&self, name: impl Into<Cow<'static, str>>, kind: SpanKind) -> Self {
-        let Some(open) = &self.0 else {
-            return Self::default();
+    /// Gives what calls about this conversation are parts of.
+    pub fn parent(&self, conversation: Uuid) -> Parent {
+        let turn = |open: &Open| Turn {
+            source: Arc::clone(&open.source),
+            context: open.span.span_context().clone(),
+            began: open.began,
+            conversation,
+            parts: AtomicU32::new(0),
         };
-        let context = open.span.span_context().clone();
-        let parent = Context::new().with_remote_span_context(context);
-        Self::open(&open.source, name.into(), kind, open.began, &parent)
+        Parent(self.0.as_deref().map(turn).map(Arc::new))
     }
 
     /// Notes a fact about it.
@@ -117,6 +136,22 @@ impl Span {
     /// Tells whether it exists, and what was said may stand in it.
     pub(super) fn shows_content(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.source.content)
+    }
+}
+
+impl Parent {
+    /// Begins a part of the turn. Gives it with the conversation and its number among the turn's parts, from 1; `None`
+    /// where nothing is traced.
+    pub(super) fn part(
+        &self,
+        name: impl FnOnce() -> String,
+        kind: SpanKind,
+    ) -> Option<(Span, Uuid, u32)> {
+        let turn = self.0.as_deref()?;
+        let parent = Context::new().with_remote_span_context(turn.context.clone());
+        let span = Span::open(&turn.source, name().into(), kind, turn.began, &parent);
+        let number = turn.parts.fetch_add(1, Ordering::Relaxed) + 1;
+        Some((span, turn.conversation, number))
     }
 }
 
