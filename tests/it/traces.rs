@@ -5,11 +5,15 @@ use std::time::Duration;
 use frontdesk::clock::Clock;
 use frontdesk::metrics::{Closed, Metrics, Names};
 use frontdesk::sandbox::Plan;
+use frontdesk::sandbox::model::Reply;
+use frontdesk::sandbox::phone::Texted;
 use frontdesk::telemetry::{Traces, TracesConfig};
 use futures_util::poll;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::collector::Collector;
+use crate::metrics::Scrape;
 use crate::world::{START, World, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -99,6 +103,132 @@ async fn a_turn_is_told_with_what_was_decided_and_what_was_sent() {
 }
 
 #[tokio::test]
+async fn each_call_of_a_model_is_a_part_of_its_turn() {
+    let price = "[models.main.price]\ninput = 1.0\noutput = 2.0\n";
+    let collector = Collector::start().await;
+    let world = World::with(&(price.to_owned() + &traces(&collector.url, ""))).await;
+    world.model.misbehave(Plan::status(500).times(1));
+    world.says("ana", "hello").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    world.within(10 * SECOND).await;
+    let scrape = Scrape::of(&world).await;
+    let spent = |direction| {
+        let series = format!(r#"model_tokens_total{{model="main",direction="{direction}"}}"#);
+        scrape.value(&series)
+    };
+    let (input, output) = (spent("input"), spent("output"));
+    let server = world.model.address();
+    world.end().await;
+    let (turn, calls) = (collector.span("turn"), collector.named("chat stand-in"));
+    assert_eq!(calls.len(), 2, "{calls:#?}");
+    for (call, number) in calls.iter().zip(["1", "2"]) {
+        call.has(&[
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.provider.name", "openai"),
+            ("gen_ai.request.model", "stand-in"),
+            ("gen_ai.request.max_tokens", "800"),
+            ("gen_ai.output.type", "json"),
+            (
+                "gen_ai.conversation.id",
+                turn.fact("gen_ai.conversation.id"),
+            ),
+            ("server.address", "127.0.0.1"),
+            ("server.port", &server.port().to_string()),
+            ("frontdesk.model", "main"),
+            ("frontdesk.call", number),
+        ]);
+        assert!(call.is_client, "{call:#?}");
+        assert_eq!((&call.trace, &call.parent), (&turn.trace, &turn.id));
+    }
+    calls[0].has(&[
+        ("error.type", "overloaded"),
+        ("gen_ai.usage.input_tokens", ""),
+    ]);
+    assert!(calls[0].has_failed);
+    calls[1].has(&[
+        ("error.type", ""),
+        ("gen_ai.response.model", "stand-in"),
+        ("gen_ai.response.finish_reasons", "stop"),
+        ("gen_ai.usage.input_tokens", &input.to_string()),
+        ("gen_ai.usage.output_tokens", &output.to_string()),
+    ]);
+    assert!(!calls[1].has_failed && !calls[1].fact("gen_ai.response.id").is_empty());
+    let cost: f64 = calls[1].fact("frontdesk.cost").parse().unwrap();
+    assert!((cost - (input + 2.0 * output) / 1e6).abs() < 1e-9, "{cost}");
+    let all: u64 = calls.iter().map(|call| call.nanos).sum();
+    assert!(
+        turn.nanos >= all && turn.nanos < 11_000_000_000,
+        "{turn:#?}"
+    );
+}
+
+/// What stands for all that is private, and for nothing else.
+const CANARY: &str = "zqx7";
+
+/// A customer and a model of whose every word nothing may be told.
+async fn talk(world: &World) {
+    let body = json!({
+        "id": "zqx7 words", "model": "zqx7 is what you wrote",
+        "choices": [{ "message": { "content": "zqx7 is what I say" }, "finish_reason": "zqx7, as you know" }],
+    });
+    world.model.script([Reply::Raw(200, body.to_string())]);
+    let texted = Texted {
+        user_id: "zqx7-id",
+        phone_number: "+34zqx7",
+        message: "zqx7 is what I write",
+        profile_name: "zqx7 name",
+        ..Texted::default()
+    };
+    assert_eq!(
+        world.phone("support").texts(&texted).await.unwrap().status,
+        202
+    );
+    world.pass(SECOND).await;
+    assert_eq!(world.heard("zqx7-id"), ["zqx7 is what I say"]);
+}
+
+#[tokio::test]
+async fn nothing_of_what_was_said_is_told_unless_it_is_asked_for() {
+    for content in [false, true] {
+        let (world, collector) = traced(&format!("content = {content}")).await;
+        talk(&world).await;
+        let asked = world.last_asked();
+        world.end().await;
+        assert_eq!(collector.spans().len(), 3, "{:#?}", collector.spans());
+        let call = collector.span("chat stand-in");
+        let told = [
+            "gen_ai.system_instructions",
+            "gen_ai.input.messages",
+            "gen_ai.output.messages",
+        ];
+        let told = told.map(|key| call.fact(key));
+        if content {
+            let (system, customer) = (&asked[0].1, &asked.last().unwrap().1);
+            let part = |text: &str| json!({ "type": "text", "content": text });
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            assert_eq!(read(told[0]), json!([part(system)]));
+            let said = read(told[1]).as_array().unwrap().last().unwrap().clone();
+            assert_eq!(said, json!({ "role": "user", "parts": [part(customer)] }));
+            let wrote = json!({ "role": "assistant", "parts": [part("zqx7 is what I say")] });
+            assert_eq!(read(told[2]), json!([wrote]));
+            continue;
+        }
+        assert_eq!(told, [""; 3]);
+        call.has(&[
+            ("gen_ai.response.model", ""),
+            ("gen_ai.response.finish_reasons", ""),
+        ]);
+        let prompt = asked[0].1.lines().next().unwrap();
+        for request in collector.requests() {
+            let text = String::from_utf8_lossy(&request.bytes).into_owned();
+            assert!(text.contains("stand-in"));
+            assert!(!text.contains(CANARY) && !text.contains(prompt), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_post_to_a_desk_is_told() {
     let (world, collector) = traced("").await;
     world.tells("ana", "I want to talk to a human").await;
@@ -160,6 +290,12 @@ async fn a_turn_that_nothing_came_of_says_why() {
         .map(|turn| turn.fact("frontdesk.turn.result").to_owned())
         .collect();
     assert_eq!(results, ["superseded", "settled"]);
+    let faults: Vec<_> = collector
+        .named("chat stand-in")
+        .iter()
+        .map(|call| call.fact("error.type").to_owned())
+        .collect();
+    assert_eq!(faults, ["cancelled", ""]);
 }
 
 /// A collector that does not do its part, and how a span that goes to it ends.
