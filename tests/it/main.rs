@@ -23,6 +23,7 @@ mod hooked;
 mod intake;
 mod late;
 mod layers;
+mod lineup;
 mod metrics;
 mod naughty;
 mod opening;
