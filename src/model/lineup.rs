@@ -285,7 +285,7 @@ impl Lineup {
         }
         let hash = Sha256::digest(customer.as_bytes());
         let [a, b, c, d, ..] = hash.0;
-        let part = u64::from(u32::from_be_bytes([a, b, c, d])) * PARTS >> 32;
+        let part = (u64::from(u32::from_be_bytes([a, b, c, d])) * PARTS) >> 32;
         let mut end = 0;
         let chosen = self.shares.iter().find(|(_, share)| {
             end += share;
