@@ -13,6 +13,7 @@ use super::config::MAX_TOKENS_RANGE;
 use super::dialect::{Dialect, Field, Refused};
 use super::format::Manner;
 use super::lenient::{Opened, Text, open};
+use super::meter::Metered;
 use super::transport::{self, Client, Endpoint};
 use super::{Fault, FaultKind, Meter, Ruler, Scripts, TargetConfig, Usage};
 use crate::clock::Clock;
@@ -200,10 +201,10 @@ impl Target {
     ) -> Result<Got<T>, Fault> {
         let clock = &self.inner.clock;
         let scripts = scripts(&body);
-        let (calling, started) = (self.metrics.calls(), clock.elapsed());
+        let (calling, metered, started) = (self.metrics.calls(), meter.begin(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
-        self.count(self.spending(&opened), meter);
+        self.count(self.spending(&opened), metered);
         let got = opened.and_then(|opened| {
             self.metrics.used(tokens(&opened.usage));
             if let Some(input) = opened.usage.input {
@@ -225,8 +226,8 @@ impl Target {
         got
     }
 
-    fn count(&self, spending: Spending, meter: &Meter) {
-        meter.add(spending);
+    fn count(&self, spending: Spending, metered: Metered<'_>) {
+        metered.end(spending);
         self.metrics.cost(spending.cost.nanos());
         if spending.untold > 0 {
             self.metrics.untold();

@@ -9,12 +9,12 @@ use tokio::sync::Semaphore;
 
 use super::{STORE_REST, Shared};
 use crate::clock::later;
-use crate::domain::{Ownership, Settlement, Suppression};
-use crate::metrics::{Metrics, Part, Stage, TurnEnd};
+use crate::domain::{Bill, Day, Ownership, Settlement, Suppression};
+use crate::metrics::{Metrics, Part, Stage, Took, TurnEnd};
 use crate::model::Meter;
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
-use crate::turn::{self, Turn};
+use crate::turn::{self, Assistant, Turn};
 
 /// Conversations claimed at once; more would keep the store's writer from others for long.
 const CLAIM_AT_ONCE: u32 = 256;
@@ -115,7 +115,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
             assistant = claimed.conversation.assistant,
             "a message waits for an assistant that is not configured any more"
         );
-        settle(shared, &claimed, &turn::orphaned()).await;
+        settle(shared, &claimed, &turn::orphaned(), None).await;
         return;
     };
     let meter = Meter::default();
@@ -130,48 +130,72 @@ async fn work(shared: &Shared, claimed: Claimed) {
     let ended = tokio::select! {
         biased;
         ended = AssertUnwindSafe(running).catch_unwind() => ended,
-        () = claimed.lease.shifted() => return supersede(shared, &claimed).await,
-        () = shared.out_of_time() => return give_back(shared, &claimed).await,
+        () = claimed.lease.shifted() => {
+            return supersede(shared, &claimed, bill(shared, assistant, &meter)).await;
+        }
+        () = shared.out_of_time() => {
+            return give_back(shared, &claimed, bill(shared, assistant, &meter)).await;
+        }
     };
+    let spent = bill(shared, assistant, &meter);
     match ended {
-        Ok(Ok(turn)) => finish(shared, claimed, turn).await,
+        Ok(Ok(turn)) => finish(shared, claimed, turn, spent).await,
         Ok(Err(error)) => {
             tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
-            give_back(shared, &claimed).await;
+            give_back(shared, &claimed, spent).await;
         }
         Err(_panic) => {
             shared.metrics.work().panicked(Part::Turn);
             tracing::error!(conversation = %claimed.conversation.id, "a turn panicked; its messages are given up");
             let settlement = turn::poisoned(assistant, &shared.clock, &claimed);
-            settle(shared, &claimed, &settlement).await;
+            settle(shared, &claimed, &settlement, spent).await;
         }
     }
 }
 
-async fn give_back(shared: &Shared, claimed: &Claimed) {
+/// Counts what a turn took, whatever becomes of it, and gives it to be written down with its end.
+fn bill(shared: &Shared, assistant: &Assistant, meter: &Meter) -> Option<Bill> {
+    let spending = meter.total();
+    if spending.calls == 0 {
+        return None;
+    }
+    shared.metrics.assistant(&assistant.name).spent(Took {
+        input_tokens: spending.input_tokens,
+        output_tokens: spending.output_tokens,
+        cost: spending.cost.nanos(),
+    });
+    let day = Day::of(shared.clock.now(), &assistant.zone).date;
+    Some(Bill { day, spending })
+}
+
+async fn give_back(shared: &Shared, claimed: &Claimed, spent: Option<Bill>) {
     shared.metrics.work().turned(TurnEnd::GivenBack);
     let at = later(shared.clock.now(), STORE_REST);
-    let back = || shared.store.give_back(&claimed.lease, at);
+    let back = || shared.store.give_back(&claimed.lease, at, spent);
     shared.insist("giving a claim back", back).await;
 }
 
-async fn supersede(shared: &Shared, claimed: &Claimed) {
+async fn supersede(shared: &Shared, claimed: &Claimed, spent: Option<Bill>) {
     tracing::info!(
         conversation = %claimed.conversation.id,
         messages = claimed.waiting.len(),
         "turn cut short: the ground has shifted under it"
     );
     shared.metrics.work().turned(TurnEnd::Superseded);
-    let back = || shared.store.supersede(&claimed.lease);
+    let back = || shared.store.supersede(&claimed.lease, spent);
     shared.insist("superseding a turn", back).await;
 }
 
-async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
+async fn finish(shared: &Shared, claimed: Claimed, turn: Turn, spent: Option<Bill>) {
     let decided = shared.clock.elapsed();
-    let Some(Settled::Applied { version }) = settle(shared, &claimed, &turn.settlement).await
-    else {
+    let settled = settle(shared, &claimed, &turn.settlement, spent).await;
+    let Some(Settled::Applied { version }) = settled else {
         return;
     };
+    if let Some(of) = turn.limited {
+        let assistant = &claimed.conversation.assistant;
+        shared.metrics.assistant(assistant).limited(of);
+    }
     let settling = shared.clock.elapsed().saturating_sub(decided);
     let work = shared.metrics.work();
     for (stage, took) in turn.spent.iter().chain([(Stage::Settle, settling)]) {
@@ -191,10 +215,15 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
     shared.memory.remember(&conversation, version, window).await;
 }
 
-async fn settle(shared: &Shared, claimed: &Claimed, settlement: &Settlement) -> Option<Settled> {
+async fn settle(
+    shared: &Shared,
+    claimed: &Claimed,
+    settlement: &Settlement,
+    spent: Option<Bill>,
+) -> Option<Settled> {
     let settled = shared
         .insist("settling a turn", || {
-            shared.store.settle(&claimed.lease, settlement)
+            shared.store.settle(&claimed.lease, settlement, spent)
         })
         .await?;
     count(&shared.metrics, claimed, settlement, settled);

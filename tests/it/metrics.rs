@@ -56,6 +56,14 @@ impl Scrape {
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
+    /// Gives the sum of all series that begin so; the prefix is left out.
+    pub(crate) fn sum(&self, beginning: &str) -> f64 {
+        let beginning = format!("frontdesk_{beginning}");
+        let samples = self.samples.iter();
+        let found = samples.filter(|(series, _)| series.starts_with(&beginning));
+        found.map(|(_, value)| value).sum()
+    }
+
     fn shows(&self, expected: &[(&str, f64)]) {
         for (series, value) in expected {
             let found = self.value(series);
@@ -632,7 +640,17 @@ async fn nothing_of_any_customer_is_in_a_scrape() {
     // A series for each of those customers would show as more series than a world that saw none of them has.
     let fresh = World::start().await;
     let untouched = Scrape::of(&fresh).await;
-    let series = |scrape: &Scrape| scrape.samples.keys().cloned().collect::<BTreeSet<_>>();
+    let without_port = |series: &str| match series.split_once("server_port=\"") {
+        Some((before, after)) => before.to_owned() + after.split_once('"').unwrap().1,
+        None => series.to_owned(),
+    };
+    let series = |scrape: &Scrape| -> BTreeSet<_> {
+        scrape
+            .samples
+            .keys()
+            .map(|series| without_port(series))
+            .collect()
+    };
     assert_eq!(series(&scrape), series(&untouched));
     fresh.end().await;
     world.end().await;

@@ -53,7 +53,7 @@ struct Text<'a> {
     server: &'a str,
     workspace: &'a str,
     target: &'a str,
-    models: &'a str,
+    has_spare: bool,
     assistant: &'a str,
     more: &'a str,
 }
@@ -65,7 +65,7 @@ impl Default for Text<'_> {
             server: "",
             workspace: FAST,
             target: NO_RETRIES,
-            models: r#""main""#,
+            has_spare: false,
             assistant: "",
             more: "",
         }
@@ -162,7 +162,7 @@ impl World {
         };
         let text = Text {
             target: "",
-            models,
+            has_spare,
             assistant,
             more,
             ..Text::default()
@@ -184,7 +184,7 @@ impl World {
     pub(crate) async fn with_spare(target: &str) -> Self {
         let text = Text {
             target,
-            models: r#""main", "spare""#,
+            has_spare: true,
             ..Text::default()
         };
         Self::write(text).await
@@ -217,13 +217,20 @@ impl World {
         braze.require_key("braze-key");
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let (table, models) = match text.has_spare {
+            true => {
+                let url = spare.url();
+                let table = format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare\"");
+                (table, r#"models = ["main", "spare"]"#)
+            }
+            false => (String::new(), ""),
+        };
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
-            .replace("{spare}", &spare.url())
+            .replace("{spare}", &table)
             .replace("{server}", text.server)
             .replace("{workspace}", text.workspace)
             .replace("{target}", text.target)
-            .replace("{models}", text.models)
-            .replace("{assistant}", text.assistant);
+            .replace("{assistant}", &format!("{models}\n{}", text.assistant));
         let toml = toml + text.more;
         let config = config(&toml);
         let app = App::start(&config, clock.clone()).await.unwrap();
@@ -441,9 +448,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         base_url = "{model}"
         model = "stand-in"
         {{target}}
-        [models.spare]
-        base_url = "{{spare}}"
-        model = "spare-stand-in"
+        {{spare}}
         [desks.main]
         url = "{desk}"
         signing_key = "env::SIGNING_KEY"
@@ -452,7 +457,6 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
         campaign_id = "campaign-1"
         desk = "main"
-        models = [{{models}}]
         {{assistant}}
         [assistants.support.business]
         name = "Acme"
