@@ -28,6 +28,7 @@ mod metrics;
 mod naughty;
 mod opening;
 mod operator;
+mod outage;
 mod path;
 mod prompts;
 mod raw;
