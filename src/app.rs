@@ -25,7 +25,7 @@ use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::telemetry::{Traces, TracesError};
-use crate::turn::{Assistant, DeskTerms};
+use crate::turn::{Assistant, DeskTerms, Noticed};
 use crate::watchdog::Watchdog;
 use crate::workers::{self, Shared};
 use entrances::Entrances;
@@ -277,6 +277,8 @@ fn assistants(
             lineup: outside.lineup(config, assistant, metrics.assistant(name)),
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
+            limits: assistant.limits.into(),
+            noticed: Noticed::default(),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
                 language: desk.language(),

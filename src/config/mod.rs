@@ -4,6 +4,7 @@
 //! places in the file, fills in secrets, and checks that names lead somewhere.
 
 mod assistant;
+mod limits;
 mod read;
 mod secrets;
 
@@ -25,6 +26,7 @@ use crate::telemetry::{LogConfig, TracesConfig};
 use crate::workers::TurnsConfig;
 
 pub use assistant::{AssistantConfig, ReplyConfig};
+pub use limits::{LimitPolicy, LimitsConfig};
 pub use read::{Environment, names_secret};
 
 /// The configuration in force where there is no file: the sample, with its values from the environment.
@@ -303,8 +305,21 @@ impl Config {
             {
                 problems.push(unknown(&key("desk"), desk, &self.desks));
             }
+            problems.extend(self.check_prices(name, assistant));
         }
         problems
+    }
+
+    /// Finds a limit of money that could not be kept, since a model of the assistant has no price.
+    fn check_prices(&self, name: &str, assistant: &AssistantConfig) -> Option<Problem> {
+        let limit = assistant.limits.first_cost()?;
+        let mut models = self.models_of(assistant).into_iter();
+        let is_free = |model: &&str| self.models.get(*model).is_some_and(|m| m.price.is_none());
+        let model = models.find(is_free)?;
+        let key = format!("assistants.{name}.limits.{limit}");
+        let help = format!("add `price = {{ input = 0.15, output = 0.6 }}` to `[models.{model}]`");
+        let what = format!("cannot be kept: the model `{model}` has no price");
+        Some(Problem::new(key, what).help(help))
     }
 }
 

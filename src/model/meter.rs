@@ -2,14 +2,30 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::Spending;
+use crate::domain::{Money, Spending};
 use crate::telemetry::Parent;
+
+/// A call of which nobody heard what it took.
+const UNTOLD: Spending = Spending {
+    calls: 1,
+    untold: 1,
+    input_tokens: 0,
+    output_tokens: 0,
+    cost: Money::ZERO,
+};
 
 /// What was spent so far. Cloning gives another handle on the same sum.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     total: Arc<Mutex<Spending>>,
     parent: Parent,
+}
+
+/// A call under way. It is added up when this is dropped: as untold where nobody waited for its end.
+#[derive(Debug)]
+pub(super) struct Metered<'a> {
+    meter: &'a Meter,
+    took: Spending,
 }
 
 impl Meter {
@@ -31,9 +47,26 @@ impl Meter {
         *self.total.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds to the sum.
-    pub(super) fn add(&self, spending: Spending) {
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        *total = total.plus(spending);
+    /// Begins a call.
+    pub(super) fn begin(&self) -> Metered<'_> {
+        Metered {
+            meter: self,
+            took: UNTOLD,
+        }
+    }
+}
+
+impl Metered<'_> {
+    /// Ends the call, with what it took.
+    pub(super) fn end(mut self, took: Spending) {
+        self.took = took;
+    }
+}
+
+impl Drop for Metered<'_> {
+    fn drop(&mut self) {
+        let total = self.meter.total.lock();
+        let mut total = total.unwrap_or_else(PoisonError::into_inner);
+        *total = total.plus(self.took);
     }
 }

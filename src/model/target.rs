@@ -13,6 +13,7 @@ use super::config::MAX_TOKENS_RANGE;
 use super::dialect::{Dialect, Field, Refused};
 use super::format::Manner;
 use super::lenient::{Opened, Text, open};
+use super::meter::Metered;
 use super::transport::{self, Client, Endpoint};
 use super::{Fault, FaultKind, Meter, Ruler, Scripts, TargetConfig, Usage};
 use crate::clock::Clock;
@@ -204,11 +205,11 @@ impl Target {
         let clock = &self.inner.clock;
         let scripts = scripts(&body);
         let mut traced = self.trace(&body, meter);
-        let (calling, started) = (self.metrics.calls(), clock.elapsed());
+        let (calling, metered, started) = (self.metrics.calls(), meter.begin(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
         let spending = self.spending(&opened);
-        self.count(spending, meter);
+        self.count(spending, metered);
         if let Ok(opened) = &opened {
             traced.told(&told(opened, spending));
         }
@@ -244,8 +245,8 @@ impl Target {
         })
     }
 
-    fn count(&self, spending: Spending, meter: &Meter) {
-        meter.add(spending);
+    fn count(&self, spending: Spending, metered: Metered<'_>) {
+        metered.end(spending);
         self.metrics.cost(spending.cost.nanos());
         if spending.untold > 0 {
             self.metrics.untold();

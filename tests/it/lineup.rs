@@ -75,10 +75,7 @@ pub(crate) async fn finish(world: &World) {
         if counts.waiting == 0 && counts.open_deliveries == [0, 0] {
             return;
         }
-        let scrape = Scrape::of(world).await;
-        let calls = ["main", "spare"];
-        let calls = calls.map(|name| scrape.value(&format!("model_calls{{model=\"{name}\"}}")));
-        if calls == [0.0, 0.0] {
+        if Scrape::of(world).await.sum("model_calls{") == 0.0 {
             world.clock.advance(Duration::from_millis(250));
         }
         world.breathe().await;

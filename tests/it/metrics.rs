@@ -57,6 +57,14 @@ impl Scrape {
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
+    /// Gives the sum of all series that begin so; the prefix is left out.
+    pub(crate) fn sum(&self, beginning: &str) -> f64 {
+        let beginning = format!("frontdesk_{beginning}");
+        let samples = self.samples.iter();
+        let found = samples.filter(|(series, _)| series.starts_with(&beginning));
+        found.map(|(_, value)| value).sum()
+    }
+
     pub(crate) fn shows(&self, expected: &[(&str, f64)]) {
         for (series, value) in expected {
             let found = self.value(series);
@@ -687,16 +695,14 @@ async fn nothing_of_any_customer_is_in_a_scrape() {
     // A series for each of those customers would show as more series than a world that saw none of them has.
     let fresh = World::start().await;
     let untouched = Scrape::of(&fresh).await;
-    let without_port = |series: &str| match series.split_once("server_port=\"") {
-        Some((before, after)) => before.to_owned() + after.split_once('"').unwrap().1,
-        None => series.to_owned(),
-    };
-    let series = |scrape: &Scrape| -> BTreeSet<_> {
-        scrape
-            .samples
-            .keys()
-            .map(|series| without_port(series))
-            .collect()
+    // The stand-ins of each world have ports of their own.
+    let series = |scrape: &Scrape| -> BTreeSet<String> {
+        let keys = scrape.samples.keys();
+        let without_port = keys.map(|series| match series.split_once("server_port=\"") {
+            Some((before, after)) => before.to_owned() + after.trim_start_matches(char::is_numeric),
+            None => series.clone(),
+        });
+        without_port.collect()
     };
     assert_eq!(series(&scrape), series(&untouched));
     fresh.end().await;

@@ -95,8 +95,15 @@ async fn a_changed_folder_is_taken_whole_and_a_broken_one_not_at_all() {
 pub(crate) fn marked(folder: &Path, mark: &str) {
     std::fs::create_dir_all(folder.join("texts")).unwrap();
     let rules = "[[rule]]\nname = \"stop\"\naction = \"opt_out\"\nphrases.en = [\"=stop\"]\n";
-    let texts = ["handoff_started", "late", "media", "opted_in", "opted_out"]
-        .map(|key| format!("{key} = \"{key}\"\n"));
+    let texts = [
+        "handoff_started",
+        "late",
+        "limit",
+        "media",
+        "opted_in",
+        "opted_out",
+    ]
+    .map(|key| format!("{key} = \"{key}\"\n"));
     let texts = texts.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");
     for (file, text) in [
         (
