@@ -26,7 +26,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::turn::{Assistant, DeskTerms};
 use crate::watchdog::Watchdog;
-use crate::workers::{self, Shared};
+use crate::workers::{self, Shared, Summaries};
 use entrances::Entrances;
 use outside::Outside;
 
@@ -129,6 +129,7 @@ impl App {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside)),
             memory: Arc::new(Memory::new(config.memory.clone())),
+            summaries: Summaries::default(),
             metrics,
             clock: clock.clone(),
             shutdown: shutdown.clone(),

@@ -7,6 +7,7 @@ use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext
 use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
 
+use super::fold::noted;
 use super::gather::Gathered;
 use super::judge::Asked;
 use super::settlement::Writer;
@@ -65,13 +66,14 @@ fn question(
         role: Role::User,
         text: Private(text),
     });
+    let summary = gathered.summary.as_ref().map(noted);
     let waiting = newest(&claimed.waiting);
     let said = gathered.remembered.iter().chain(waiting);
     let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
     Ok(Question {
         system,
-        turns: block.into_iter().chain(said).collect(),
+        turns: block.into_iter().chain(summary).chain(said).collect(),
         rules: described
             .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))
             .collect(),
@@ -79,7 +81,7 @@ fn question(
 }
 
 /// Gives the newest messages that the model can be shown; at least the last one.
-fn newest(messages: &[Message]) -> &[Message] {
+pub(super) fn newest(messages: &[Message]) -> &[Message] {
     let mut room = SHOWN_BYTES;
     let fits = |message: &&Message| {
         let left = room.checked_sub(message.text.len());
@@ -92,7 +94,7 @@ fn newest(messages: &[Message]) -> &[Message] {
 }
 
 /// Writes a message as the model sees it. What the gateway itself notes stands in brackets.
-fn line(message: &Message) -> Line {
+pub(super) fn line(message: &Message) -> Line {
     let (role, text) = match message.author {
         Author::Customer => (Role::User, message.text.clone()),
         Author::Assistant => (Role::Assistant, message.text.clone()),

@@ -4,6 +4,7 @@
 //! decides, [`screen`] before the model and [`judge`] after it, has no IO and no clock.
 
 mod ask;
+mod fold;
 mod gather;
 pub mod judge;
 mod laps;
@@ -27,6 +28,7 @@ use laps::Laps;
 use screen::{Screened, Terms};
 use settlement::Writer;
 
+pub use fold::fold;
 pub use laps::Spent;
 
 /// One assistant, as a turn needs it.

@@ -7,13 +7,14 @@ use futures_util::FutureExt;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::{STORE_REST, Shared};
+use super::{STORE_REST, Shared, summaries};
 use crate::clock::later;
 use crate::domain::{Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, TurnEnd};
+use crate::model::Ruler;
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
-use crate::turn::{self, Turn};
+use crate::turn::{self, Assistant, Turn};
 
 /// Conversations claimed at once; more would keep the store's writer from others for long.
 const CLAIM_AT_ONCE: u32 = 256;
@@ -131,7 +132,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
         () = shared.out_of_time() => return give_back(shared, &claimed).await,
     };
     match ended {
-        Ok(Ok(turn)) => finish(shared, claimed, turn).await,
+        Ok(Ok(turn)) => finish(shared, assistant, claimed, turn).await,
         Ok(Err(error)) => {
             tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
             give_back(shared, &claimed).await;
@@ -163,7 +164,7 @@ async fn supersede(shared: &Shared, claimed: &Claimed) {
     shared.insist("superseding a turn", back).await;
 }
 
-async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
+async fn finish(shared: &Shared, assistant: &Arc<Assistant>, claimed: Claimed, turn: Turn) {
     let decided = shared.clock.elapsed();
     let Some(Settled::Applied { version }) = settle(shared, &claimed, &turn.settlement).await
     else {
@@ -185,7 +186,17 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
     );
     let conversation = claimed.conversation.clone();
     let window = turn.window(claimed, &shared.clock);
-    shared.memory.remember(&conversation, version, window).await;
+    let memory = &shared.memory;
+    let overflow = memory.overflow(
+        &conversation,
+        &window,
+        &Ruler::default(),
+        shared.clock.now(),
+    );
+    memory.remember(&conversation, version, window).await;
+    if let Some(overflow) = overflow {
+        summaries::begin(shared, assistant, conversation, overflow);
+    }
 }
 
 async fn settle(shared: &Shared, claimed: &Claimed, settlement: &Settlement) -> Option<Settled> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    OnUnknown, Settlement,
+    OnUnknown, Settlement, Summary,
 };
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
+    Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -106,6 +106,19 @@ impl Store for Hooked {
 
     async fn history(&self, id: ConversationId, limit: u32) -> Result<History, StoreError> {
         hook!(self.history(id, limit))
+    }
+
+    async fn outgrown(
+        &self,
+        id: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError> {
+        hook!(self.outgrown(id, before, limit))
+    }
+
+    async fn summarise(&self, outgrown: &Outgrown, summary: &Summary) -> Result<bool, StoreError> {
+        hook!(self.summarise(outgrown, summary))
     }
 
     async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {

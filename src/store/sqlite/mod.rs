@@ -14,6 +14,7 @@ mod operator;
 mod rows;
 mod sound;
 mod standing;
+mod summaries;
 mod turns;
 mod unsent;
 mod upkeep;
@@ -28,12 +29,12 @@ use tokio::sync::Semaphore;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
+    Operations, Outgrown, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    NodeId, OnUnknown, Settlement, Suppression, new_id,
+    NodeId, OnUnknown, Settlement, Summary, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
 use grounds::Grounds;
@@ -218,6 +219,25 @@ impl Store for Sqlite {
         limit: u32,
     ) -> Result<History, StoreError> {
         self.read(move |connection| history::last(connection, conversation, limit))
+            .await
+    }
+
+    async fn outgrown(
+        &self,
+        conversation: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError> {
+        let now = self.clock.now();
+        self.read(move |connection| {
+            summaries::outgrown(connection, now, conversation, before, limit)
+        })
+        .await
+    }
+
+    async fn summarise(&self, outgrown: &Outgrown, summary: &Summary) -> Result<bool, StoreError> {
+        let (outgrown, summary) = (outgrown.clone(), summary.clone());
+        self.write(move |connection, _| summaries::replace(connection, &outgrown, &summary))
             .await
     }
 

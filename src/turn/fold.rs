@@ -1,0 +1,70 @@
+//! Folding what the model is not shown any more into a running summary, beside any turn.
+
+use std::time::Duration;
+
+use super::Assistant;
+use super::ask::{line, newest};
+use crate::domain::{Conversation, Message, Summary};
+use crate::model::{Role, Turn as Line};
+use crate::prompts::MemorySummaryContext;
+use crate::redact::Private;
+
+/// How long a summary may be: twice what the shipped prompt asks for, some 700 tokens with every question.
+const SUMMARY_CHARS: usize = 2_400;
+
+/// What comes last, so that no server takes the assistant's last words for the beginning of its answer.
+const ASKED: &str = "[note] Write the new summary now.";
+
+/// Asks the model for a new summary, of the one so far and the messages that it lacks. Nothing where it gives none in time.
+pub async fn fold(
+    assistant: &Assistant,
+    conversation: &Conversation,
+    summary: Option<&Summary>,
+    messages: &[Message],
+    within: Duration,
+) -> Option<Private<String>> {
+    // What crashed the gateway again and again is not shown to a model once more.
+    let said = newest(messages).iter().filter(|message| !message.is_poison);
+    let said: Vec<_> = said.map(line).collect();
+    if said.is_empty() {
+        return None;
+    }
+    let context = MemorySummaryContext {
+        assistant: &assistant.display_name,
+        language: conversation.language.unwrap_or(assistant.language),
+    };
+    let system = assistant.prompts.current().memory_summary(&context);
+    let system = system
+        .inspect_err(
+            |error| tracing::error!(%error, "the running summary's prompt could not be rendered"),
+        )
+        .ok()?;
+    let before = summary.map(noted);
+    let asked = Line {
+        role: Role::User,
+        text: Private(ASKED.to_owned()),
+    };
+    let lines: Vec<_> = before.into_iter().chain(said).chain([asked]).collect();
+    match assistant.target.complete(&system, &lines, within).await {
+        Ok(completed) => Some(clipped(&completed.text)),
+        Err(fault) => {
+            tracing::warn!(conversation = %conversation.id, %fault, "no running summary");
+            None
+        }
+    }
+}
+
+/// Writes a summary as the model sees it. It is made of customers' words, so it is theirs.
+pub(super) fn noted(summary: &Summary) -> Line {
+    Line {
+        role: Role::User,
+        text: Private(format!(
+            "[note] What was said before, in short: {}",
+            summary.text.0
+        )),
+    }
+}
+
+fn clipped(text: &str) -> Private<String> {
+    Private(text.chars().take(SUMMARY_CHARS).collect())
+}
