@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
-use crate::domain::{Conversation, ConversationId, Summary};
+use crate::domain::{Conversation, ConversationId, Message, Summary};
 use crate::memory::Overflow;
 use crate::store::StoreError;
 use crate::turn::{self, Assistant};
@@ -103,15 +103,16 @@ async fn make(
     let Some(mut outgrown) = outgrown.await? else {
         return Ok(());
     };
-    // Another may have been made since the turn began.
-    let is_covered = overflow.kept_from <= outgrown.up_to.saturating_add(1);
     let up_to = outgrown.messages.iter().map(|message| message.seq).max();
     let now = shared.clock.now();
     outgrown
         .messages
         .retain(|message| memory.forgotten_at(message.at) > now);
+    // It may be too old already, or in a summary that was made since the turn began.
+    let is_lost = |message: &Message| message.seq < overflow.kept_from;
     let newest = outgrown.messages.iter().map(|message| message.at).max();
-    let Some((up_to, newest)) = up_to.zip(newest).filter(|_| !is_covered) else {
+    let (true, Some((up_to, newest))) = (outgrown.messages.iter().any(is_lost), up_to.zip(newest))
+    else {
         return Ok(());
     };
     let (before, messages) = (outgrown.summary.as_ref(), &outgrown.messages);

@@ -33,5 +33,6 @@ mod room;
 mod silence;
 mod stop;
 mod store;
+mod summaries;
 mod supersede;
 mod world;

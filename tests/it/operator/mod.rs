@@ -7,6 +7,7 @@ mod erasure;
 mod quarantine;
 mod races;
 mod schemathesis;
+mod summaries;
 
 use reqwest::{Client, Method};
 use serde_json::Value;
