@@ -2,7 +2,7 @@
 
 use crate::domain::{Author, Failure, HandoffReason, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
-use crate::model::{Question, Role, Turn as Line};
+use crate::model::{Asking, Meter, Question, Role, Turn as Line, Unanswered};
 use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
 use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
@@ -21,20 +21,25 @@ const SHOWN_MESSAGES: usize = 50;
 const SHOWN_BYTES: usize = 64 * 1_024;
 
 /// Asks the model for an answer to the waiting messages.
-pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Asked {
-    let question = match question(assistant, gathered, claimed) {
-        Ok(question) => question,
-        Err(error) => {
-            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
-            return Asked::Failed(Failure::Prompt);
-        }
-    };
-    match assistant.target.answer(question).await {
+pub(super) async fn answer(
+    assistant: &Assistant,
+    gathered: &Gathered,
+    claimed: &Claimed,
+    meter: &Meter,
+) -> Asked {
+    let customer = claimed.conversation.customer.key();
+    let asking = asking(claimed, &customer, meter);
+    let compose = || question(assistant, gathered, claimed);
+    match assistant.lineup.answer(compose, &asking).await {
         Ok(answered) => Asked::Answered {
             answer: answered.answer,
             words: Private(joined(&claimed.waiting)),
         },
-        Err(fault) => {
+        Err(Unanswered::Composing(error)) => {
+            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
+            Asked::Failed(Failure::Prompt)
+        }
+        Err(Unanswered::Fault(fault)) => {
             tracing::warn!(
                 assistant = assistant.name,
                 conversation = %claimed.conversation.id,
@@ -43,6 +48,14 @@ pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: 
             );
             Asked::Failed(Failure::Model)
         }
+    }
+}
+
+fn asking<'a>(claimed: &Claimed, customer: &'a str, meter: &'a Meter) -> Asking<'a> {
+    Asking {
+        customer,
+        conversation: claimed.conversation.id,
+        meter,
     }
 }
 
@@ -67,7 +80,7 @@ fn question(
         text: Private(text),
     });
     let summary = gathered.summary.as_ref().map(noted);
-    let waiting = newest(&claimed.waiting);
+    let waiting = newest(&claimed.waiting, SHOWN_MESSAGES);
     let said = gathered.remembered.iter().chain(waiting);
     let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
@@ -81,14 +94,14 @@ fn question(
 }
 
 /// Gives the newest messages that the model can be shown; at least the last one.
-pub(super) fn newest(messages: &[Message]) -> &[Message] {
+pub(super) fn newest(messages: &[Message], most: usize) -> &[Message] {
     let mut room = SHOWN_BYTES;
     let fits = |message: &&Message| {
         let left = room.checked_sub(message.text.len());
         room = left.unwrap_or_default();
         left.is_some()
     };
-    let latest = messages.iter().rev().take(SHOWN_MESSAGES);
+    let latest = messages.iter().rev().take(most);
     let count = latest.take_while(fits).count().max(1);
     &messages[messages.len().saturating_sub(count)..]
 }
@@ -126,6 +139,7 @@ pub(super) async fn summary(
     writer: &Writer<'_>,
     transcript: &[Message],
     reason: HandoffReason,
+    meter: &Meter,
 ) -> Option<Private<String>> {
     let (assistant, folder) = (writer.assistant, &writer.gathered.folder);
     // What crashed the gateway again and again is not shown to a model once more.
@@ -140,14 +154,13 @@ pub(super) async fn summary(
         })
         .inspect_err(|error| tracing::error!(%error, "the summary's prompt could not be rendered"))
         .ok()?;
-    let shown = newest(transcript).iter();
+    let shown = newest(transcript, SHOWN_MESSAGES).iter();
     let shown = shown.filter(|message| !message.is_poison);
     let lines: Vec<Line> = shown.map(line).collect();
-    match assistant
-        .target
-        .complete(&system, &lines, desk.summary_within)
-        .await
-    {
+    let customer = writer.claimed.conversation.customer.key();
+    let asking = asking(writer.claimed, &customer, meter);
+    let (lineup, limit) = (&assistant.lineup, desk.summary_within);
+    match lineup.complete(&system, &lines, limit, &asking).await {
         Ok(completed) => Some(completed.text),
         Err(fault) => {
             tracing::warn!(conversation = %writer.claimed.conversation.id, %fault, "no summary for the desk");
@@ -165,7 +178,7 @@ mod tests {
 
     fn shown(lengths: &[usize]) -> usize {
         let messages: Vec<_> = lengths.iter().map(|length| message(*length)).collect();
-        newest(&messages).len()
+        newest(&messages, SHOWN_MESSAGES).len()
     }
 
     fn message(length: usize) -> Message {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Assistant;
 use super::ask::{line, newest};
 use crate::domain::{Conversation, Message, Summary};
-use crate::model::{Role, Turn as Line};
+use crate::model::{Asking, Meter, Role, Turn as Line};
 use crate::prompts::MemorySummaryContext;
 use crate::redact::Private;
 
@@ -22,9 +22,12 @@ pub async fn fold(
     summary: Option<&Summary>,
     messages: &[Message],
     within: Duration,
+    meter: &Meter,
 ) -> Option<Private<String>> {
     // What crashed the gateway again and again is not shown to a model once more.
-    let said = newest(messages).iter().filter(|message| !message.is_poison);
+    let said = newest(messages, usize::MAX)
+        .iter()
+        .filter(|message| !message.is_poison);
     let said: Vec<_> = said.map(line).collect();
     if said.is_empty() {
         return None;
@@ -45,7 +48,14 @@ pub async fn fold(
         text: Private(ASKED.to_owned()),
     };
     let lines: Vec<_> = before.into_iter().chain(said).chain([asked]).collect();
-    match assistant.target.complete(&system, &lines, within).await {
+    let customer = conversation.customer.key();
+    let asking = Asking {
+        customer: &customer,
+        conversation: conversation.id,
+        meter,
+    };
+    let lineup = &assistant.lineup;
+    match lineup.complete(&system, &lines, within, &asking).await {
         Ok(completed) => Some(clipped(&completed.text)),
         Err(fault) => {
             tracing::warn!(conversation = %conversation.id, %fault, "no running summary");

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::Assistant;
 use crate::domain::{Language, Message, Summary};
 use crate::memory::Memory;
-use crate::model::Ruler;
 use crate::prompts::Folder;
 use crate::rules::{self, Rules};
 use crate::store::{Claimed, Store, StoreError};
@@ -37,7 +36,8 @@ pub(super) async fn gather(
     now: Timestamp,
     claimed: &Claimed,
 ) -> Result<Gathered, StoreError> {
-    let (conversation, ruler) = (&claimed.conversation, Ruler::default());
+    let conversation = &claimed.conversation;
+    let ruler = assistant.lineup.ruler(&conversation.customer.key());
     let remembered = memory.recall(store, conversation, &ruler, now).await?;
     Ok(Gathered {
         remembered,

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
 use crate::domain::{Conversation, ConversationId, Message, Summary};
-use crate::memory::Overflow;
-use crate::store::StoreError;
+use crate::memory::{Memory, Overflow};
+use crate::model::Meter;
+use crate::store::{Outgrown, StoreError};
 use crate::turn::{self, Assistant};
 
 /// Summaries that are made at once. Nobody waits for one, so they take little from the turns, of which thousands run.
@@ -103,20 +105,13 @@ async fn make(
     let Some(mut outgrown) = outgrown.await? else {
         return Ok(());
     };
-    let up_to = outgrown.messages.iter().map(|message| message.seq).max();
-    let now = shared.clock.now();
-    outgrown
-        .messages
-        .retain(|message| memory.forgotten_at(message.at) > now);
-    // It may be too old already, or in a summary that was made since the turn began.
-    let is_lost = |message: &Message| message.seq < overflow.kept_from;
-    let newest = outgrown.messages.iter().map(|message| message.at).max();
-    let (true, Some((up_to, newest))) = (outgrown.messages.iter().any(is_lost), up_to.zip(newest))
-    else {
+    let Some((up_to, newest)) = due(&mut outgrown, memory, overflow, shared.clock.now()) else {
         return Ok(());
     };
     let (before, messages) = (outgrown.summary.as_ref(), &outgrown.messages);
-    let Some(text) = turn::fold(assistant, conversation, before, messages, WITHIN).await else {
+    let meter = Meter::default();
+    let folding = turn::fold(assistant, conversation, before, messages, WITHIN, &meter);
+    let Some(text) = folding.await else {
         return Ok(());
     };
     let summary = Summary {
@@ -127,4 +122,20 @@ async fn make(
     let kept = store.summarise(&outgrown, &summary).await?;
     tracing::info!(conversation = %conversation.id, kept, "running summary made");
     Ok(())
+}
+
+/// Leaves what is not too old, and gives the place of the newest message and when the newest of the rest was said. Nothing
+/// where the next turn lacks none of it: that may be forgotten already, or in a summary made since the turn began.
+fn due(
+    outgrown: &mut Outgrown,
+    memory: &Memory,
+    overflow: Overflow,
+    now: Timestamp,
+) -> Option<(i64, Timestamp)> {
+    let messages = &mut outgrown.messages;
+    let up_to = messages.iter().map(|message| message.seq).max()?;
+    messages.retain(|message| memory.forgotten_at(message.at) > now);
+    let newest = messages.iter().map(|message| message.at).max()?;
+    let is_lost = |message: &Message| message.seq < overflow.kept_from;
+    messages.iter().any(is_lost).then_some((up_to, newest))
 }

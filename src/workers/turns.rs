@@ -11,7 +11,7 @@ use super::{STORE_REST, Shared, summaries};
 use crate::clock::later;
 use crate::domain::{Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, TurnEnd};
-use crate::model::Ruler;
+use crate::model::Meter;
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
 use crate::turn::{self, Assistant, Turn};
@@ -118,12 +118,14 @@ async fn work(shared: &Shared, claimed: Claimed) {
         settle(shared, &claimed, &turn::orphaned()).await;
         return;
     };
+    let meter = Meter::default();
     let running = turn::run(
         assistant,
         &shared.memory,
         &*shared.store,
         &shared.clock,
         &claimed,
+        &meter,
     );
     let ended = tokio::select! {
         biased;
@@ -187,12 +189,8 @@ async fn finish(shared: &Shared, assistant: &Arc<Assistant>, claimed: Claimed, t
     let conversation = claimed.conversation.clone();
     let window = turn.window(claimed, &shared.clock);
     let memory = &shared.memory;
-    let overflow = memory.overflow(
-        &conversation,
-        &window,
-        &Ruler::default(),
-        shared.clock.now(),
-    );
+    let ruler = assistant.lineup.ruler(&conversation.customer.key());
+    let overflow = memory.overflow(&conversation, &window, &ruler, shared.clock.now());
     memory.remember(&conversation, version, window).await;
     if let Some(overflow) = overflow {
         summaries::begin(shared, assistant, conversation, overflow);
