@@ -127,7 +127,7 @@ impl App {
         let (address, operator_address) = entrances.addresses();
         let shared = Shared {
             store: Arc::clone(&store),
-            assistants: Arc::new(assistants(config, &prompts, &outside)),
+            assistants: Arc::new(assistants(config, &prompts, &outside, &metrics)),
             memory: Arc::new(Memory::new(config.memory.clone())),
             summaries: Summaries::default(),
             metrics,
@@ -249,6 +249,7 @@ fn assistants(
     config: &Config,
     prompts: &[(String, Prompts)],
     outside: &Outside,
+    metrics: &Metrics,
 ) -> HashMap<String, Arc<Assistant>> {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -265,7 +266,7 @@ fn assistants(
             prompts: prompts.clone(),
             language: assistant.language(),
             zone: assistant.zone(),
-            lineup: outside.lineup(config, assistant),
+            lineup: outside.lineup(config, assistant, metrics.assistant(name)),
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
             desk: desk.map(|desk| DeskTerms {

@@ -8,7 +8,7 @@ use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::Desk;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::model::{Lineup, Target};
 use crate::workers::Route;
 
@@ -66,7 +66,12 @@ impl Outside {
     }
 
     /// Gives the targets of an assistant, in its order.
-    pub(super) fn lineup(&self, config: &Config, assistant: &AssistantConfig) -> Lineup {
+    pub(super) fn lineup(
+        &self,
+        config: &Config,
+        assistant: &AssistantConfig,
+        metrics: &metrics::Assistant,
+    ) -> Lineup {
         let names = config.models_of(assistant);
         let targets = names.iter().filter_map(|name| self.targets.get(*name));
         let share = |(place, name): (usize, &&str)| Some((place, *assistant.shares.get(*name)?));
@@ -76,6 +81,7 @@ impl Outside {
             assistant.deadline,
             self.clock.clone(),
         )
+        .measured(metrics.clone())
     }
 
     /// Gives the ways out, each with the assistants that take it.

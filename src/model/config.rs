@@ -253,8 +253,13 @@ impl TargetConfig {
         known.unwrap_or(CONCURRENCY)
     }
 
+    /// Gives where the API begins, as it is written; `None` where neither the file nor the preset says.
+    pub fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref().or(self.ways().base_url)
+    }
+
     /// Gives the name that telemetry has for the server.
-    pub(super) fn provider(&self) -> &'static str {
+    pub fn provider(&self) -> &'static str {
         self.ways().provider
     }
 
@@ -268,7 +273,7 @@ impl TargetConfig {
 
     /// Gives the checked base URL.
     pub(super) fn endpoint(&self) -> Result<Url, Problem> {
-        let Some(base_url) = self.base_url.as_deref().or(self.ways().base_url) else {
+        let Some(base_url) = self.base_url() else {
             let missing = Problem::new("base_url", "is missing");
             return Err(missing.help("where the API begins, such as `https://host/v1`"));
         };

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::ConversationId;
+use crate::metrics;
 use crate::redact::Private;
 use crate::retry;
 
@@ -34,6 +35,7 @@ pub struct Lineup {
     shares: Vec<(usize, u64)>,
     deadline: Duration,
     clock: Clock,
+    metrics: metrics::Assistant,
 }
 
 /// On whose account a model is asked.
@@ -90,7 +92,14 @@ impl Lineup {
             shares,
             deadline,
             clock,
+            metrics: metrics::Assistant::default(),
         }
+    }
+
+    /// Counts its answers from here on.
+    #[must_use]
+    pub fn measured(self, metrics: metrics::Assistant) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Gives the name of the model that this customer's turns ask first, as the configuration has it.
@@ -121,12 +130,14 @@ impl Lineup {
             Ok((body, read))
         };
         let run = self.run(prepare, self.deadline, asking).await?;
+        let is_fallback = !self.is_first(run.target, asking.customer);
+        self.metrics.answered_after(run.attempts, is_fallback);
         Ok(Answered {
             answer: run.read,
             usage: run.usage,
             model: run.model,
             elapsed: run.elapsed,
-            is_fallback: !self.is_first(run.target, asking.customer),
+            is_fallback,
             target: run.target.name().to_owned(),
             attempts: run.attempts,
         })

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{AnswerMode, TokenLimitField};
+use crate::telemetry::gen_ai;
 
 /// A server whose ways are known, so that they need not be configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -56,7 +57,7 @@ const UNKNOWN: Ways = Ways {
     token_limit_field: TokenLimitField::MaxTokens,
     answer: AnswerMode::JsonSchema,
     concurrency: None,
-    provider: "openai_compatible",
+    provider: gen_ai::UNKNOWN_PROVIDER,
 };
 
 /// A server on one's own machine: it has a processor or two, and takes a few calls at a time.

@@ -140,7 +140,9 @@ impl Target {
 
     /// Lets a call through, unless the target rests.
     pub(super) fn pass(&self) -> Option<Pass<'_>> {
-        self.inner.breaker.pass().ok()
+        let pass = self.inner.breaker.pass().ok()?;
+        self.metrics.state(shown(self.state()));
+        Some(pass)
     }
 
     /// Gives a slot for a call, in the order in which they were asked for; `None` where none became free within `limit`.
@@ -149,6 +151,7 @@ impl Target {
         if let Ok(slot) = slots.try_acquire() {
             return Some(slot);
         }
+        let _waits = self.metrics.waits();
         clock.timeout(limit, slots.acquire()).await.ok()?.ok()
     }
 
@@ -200,11 +203,10 @@ impl Target {
         let (calling, started) = (self.metrics.calls(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
-        meter.add(self.spending(&opened));
+        self.count(self.spending(&opened), meter);
         let got = opened.and_then(|opened| {
-            let Usage { input, output, .. } = opened.usage;
-            self.metrics.used(input, output);
-            if let Some(input) = input {
+            self.metrics.used(tokens(&opened.usage));
+            if let Some(input) = opened.usage.input {
                 self.inner.ruler.learn(&scripts, input);
             }
             let text = opened.said?;
@@ -223,13 +225,32 @@ impl Target {
         got
     }
 
+    fn count(&self, spending: Spending, meter: &Meter) {
+        meter.add(spending);
+        self.metrics.cost(spending.cost.nanos());
+        if spending.untold > 0 {
+            self.metrics.untold();
+        }
+    }
+
     /// Notes what a call told about the target's health.
     pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>) {
+        let opened = self.judge(pass, fault);
+        self.metrics.state(shown(self.state()));
+        if let Some(fault) = fault.filter(|_| opened) {
+            self.metrics.opened();
+            self.alarm(fault);
+        }
+    }
+
+    /// Gives whether that opened the breaker.
+    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>) -> bool {
         let breaker = &self.inner.breaker;
         let Some(fault) = fault else {
-            return pass.good();
+            pass.good();
+            return false;
         };
-        let opened = match fault.kind {
+        match fault.kind {
             FaultKind::Quota | FaultKind::Auth => {
                 drop(pass);
                 breaker.open_for(REFUSED_REST)
@@ -252,9 +273,6 @@ impl Target {
                 pass.good();
                 false
             }
-        };
-        if opened {
-            self.alarm(fault);
         }
     }
 
@@ -311,6 +329,23 @@ impl Target {
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Target").field(&self.inner.config).finish()
+    }
+}
+
+fn tokens(usage: &Usage) -> metrics::Tokens {
+    metrics::Tokens {
+        input: usage.input,
+        output: usage.output,
+        cached: usage.cached,
+        reasoning: usage.reasoning,
+    }
+}
+
+fn shown(state: BreakerState) -> metrics::Breaker {
+    match state {
+        BreakerState::Closed => metrics::Breaker::Closed,
+        BreakerState::HalfOpen => metrics::Breaker::HalfOpen,
+        BreakerState::Open => metrics::Breaker::Open,
     }
 }
 
