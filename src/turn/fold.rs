@@ -42,12 +42,13 @@ pub async fn fold(
             |error| tracing::error!(%error, "the running summary's prompt could not be rendered"),
         )
         .ok()?;
+    // Last, so that it stays where a question that is too long loses its older half.
     let before = summary.map(noted);
     let asked = Line {
         role: Role::User,
         text: Private(ASKED.to_owned()),
     };
-    let lines: Vec<_> = before.into_iter().chain(said).chain([asked]).collect();
+    let lines: Vec<_> = said.into_iter().chain(before).chain([asked]).collect();
     let customer = conversation.customer.key();
     let asking = Asking {
         customer: &customer,
@@ -55,7 +56,10 @@ pub async fn fold(
         meter,
     };
     let lineup = &assistant.lineup;
-    match lineup.complete(&system, &lines, within, &asking).await {
+    match lineup
+        .complete_aside(&system, &lines, within, &asking)
+        .await
+    {
         Ok(completed) => Some(clipped(&completed.text)),
         Err(fault) => {
             tracing::warn!(conversation = %conversation.id, %fault, "no running summary");

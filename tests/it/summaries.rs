@@ -156,11 +156,10 @@ async fn what_falls_out_of_the_window_is_summed_up_once_and_the_next_question_ha
     world.tells("ana", "five").await;
     wait_for_kept(&world, "ana", Some("Ana likes tulips. No. 2.")).await;
     let second = asked(&world).remove(1);
-    assert!(
-        second[1]
-            .1
-            .starts_with("[note] What was said before, in short: Ana likes tulips. No. 1.\nthree"),
-        "{second:?}"
+    assert_eq!(second[1].1, "three");
+    assert_eq!(
+        second.last().unwrap().1,
+        "[note] What was said before, in short: Ana likes tulips. No. 1.\n[note] Write the new summary now."
     );
     world.end().await;
 }
