@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::{Author, Customer, MessageId, Owner, new_id};
+use crate::model::Scripts;
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -60,9 +61,92 @@ fn the_newest_stay_when_not_all_fit() {
     assert!(kept(config, &["a"], START).is_empty());
 }
 
-#[tokio::test]
-async fn what_is_forgotten_is_remembered_no_more() {
+#[test]
+fn the_window_is_measured_by_what_was_learned() {
+    let (ruler, texts) = (Ruler::default(), ["a good many words"; 10]);
+    let memory = Memory::new(MemoryConfig {
+        tokens: 50,
+        ..MemoryConfig::default()
+    });
+    let before = memory.fit(messages(&texts), &ruler, START).len();
+    let scripts = Scripts::of(&"a good many words ".repeat(100));
+    (0..50).for_each(|_| ruler.learn(&scripts, 1_800));
+    let after = memory.fit(messages(&texts), &ruler, START).len();
+    assert!(0 < after && after < before, "{after} of {before}");
+}
+
+#[test]
+fn a_window_overflows_when_it_drops_what_no_summary_covers() {
+    let conversation = |summary: Option<Summary>| Conversation {
+        summary,
+        ..conversation()
+    };
+    let overflow = |config: MemoryConfig, covered: Option<i64>, texts: &[&str]| {
+        let summary = covered.map(|up_to| Summary {
+            text: "S".into(),
+            up_to,
+            expires_at: START,
+        });
+        let (memory, ruler) = (Memory::new(config), Ruler::default());
+        memory.overflow(&conversation(summary), &messages(texts), &ruler, START)
+    };
+    let config = || MemoryConfig {
+        messages: 4,
+        summary: true,
+        ..MemoryConfig::default()
+    };
+    let at = |kept_from, fold_before| {
+        Some(Overflow {
+            kept_from,
+            fold_before,
+        })
+    };
+    assert_eq!(overflow(config(), None, &["x"; 4]), None);
+    assert_eq!(overflow(config(), None, &["x"; 5]), at(2, 4));
+    assert_eq!(overflow(config(), Some(3), &["x"; 7]), None);
+    assert_eq!(overflow(config(), Some(3), &["x"; 8]), at(5, 7));
+    let one = MemoryConfig {
+        messages: 1,
+        ..config()
+    };
+    assert_eq!(overflow(one, None, &["x"; 2]), at(2, 2));
+    let none_fits = MemoryConfig {
+        tokens: 1,
+        ..config()
+    };
+    assert_eq!(overflow(none_fits, None, &["x"]), at(i64::MAX, i64::MAX));
+    let off = MemoryConfig {
+        summary: false,
+        ..config()
+    };
+    assert_eq!(overflow(off, None, &["x"; 5]), None);
+}
+
+#[test]
+fn a_summary_counts_until_its_end_and_where_it_is_wanted() {
+    let end = later(START, Duration::from_mins(1));
     let conversation = Conversation {
+        summary: Some(Summary {
+            text: "S".into(),
+            up_to: 1,
+            expires_at: end,
+        }),
+        ..conversation()
+    };
+    let shown = |summary: bool, now: Timestamp| {
+        let memory = Memory::new(MemoryConfig {
+            summary,
+            ..MemoryConfig::default()
+        });
+        memory.summary(&conversation, now).is_some()
+    };
+    assert!(shown(true, START));
+    assert!(!shown(false, START));
+    assert!(!shown(true, end));
+}
+
+fn conversation() -> Conversation {
+    Conversation {
         id: ConversationId(new_id(START)),
         assistant: "support".to_owned(),
         customer: Customer::new(Some("ana".to_owned()), None, None).unwrap(),
@@ -76,7 +160,12 @@ async fn what_is_forgotten_is_remembered_no_more() {
         opened_at: START,
         window_expires_at: START,
         summary: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_remembered_no_more() {
+    let conversation = conversation();
     let memory = Memory::new(MemoryConfig::default());
     let id = conversation.id;
     memory.remember(&conversation, 1, messages(&["hi"])).await;

@@ -4,6 +4,7 @@
 //! [`Bench::rows`] where the trait shows too little.
 
 mod ground;
+mod summaries;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -321,3 +321,71 @@ async fn a_summary_that_is_switched_off_again_is_not_shown() {
     world.pass(SECOND).await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_server_with_few_slots_keeps_half_of_them_for_those_who_wait() {
+    let world = World::with("\n[memory]\nmessages = 1\nsummary = true\n").await;
+    let world = world
+        .restart_replacing(
+            "model = \"stand-in\"",
+            "model = \"stand-in\"\nconcurrency = 4",
+        )
+        .await;
+    answers(&world.model);
+    world.model.misbehave(Plan::hang().when(TEMPLATE));
+    for number in 0..4 {
+        world.tells(&format!("u{number}"), "hello").await;
+    }
+    wait_for_asked(&world, 2).await;
+    world.breathe().await;
+    assert_eq!(asked(&world).len(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_target_that_is_left_alone_is_asked_for_no_summary() {
+    let world = World::with(ON).await;
+    answers(&world.model);
+    tells_all(&world, "ana", &["one", "two"]).await;
+    let slow = Plan::delay(5 * SECOND).when("three").times(1);
+    world.model.misbehave(slow);
+    world
+        .model
+        .misbehave(Plan::status(401).when("from bob").times(1));
+    world.says("ana", "three").await;
+    world.says("bob", "hello from bob").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(4)).await;
+    world.pass(5 * SECOND).await;
+    quiet(&world).await;
+    assert_eq!(world.heard("ana"), ["Noted."; 3]);
+    assert_eq!(asked(&world).len(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_question_that_is_too_long_loses_old_messages_and_not_the_summary() {
+    let world = World::with(ON).await;
+    let asked_for = std::sync::atomic::AtomicUsize::new(0);
+    world.model.respond_with(move |asked| {
+        if !is_summary(asked) {
+            return Reply::says("Noted.");
+        }
+        let number = asked_for.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        match number {
+            1 => Reply::Raw(
+                400,
+                r#"{"error": {"message": "too long", "code": "context_length_exceeded"}}"#
+                    .to_owned(),
+            ),
+            _ => Reply::Text(format!("Summary no. {number}.")),
+        }
+    });
+    let long = "word ".repeat(50);
+    tells_all(&world, "ana", &["one", "two", "three", &long, "five"]).await;
+    wait_for_kept(&world, "ana", Some("Summary no. 2.")).await;
+    let shorter = format!("{:?}", asked(&world).pop().unwrap());
+    assert!(shorter.contains("Summary no. 0."), "{shorter}");
+    assert!(!shorter.contains("three"), "{shorter}");
+    world.end().await;
+}
