@@ -191,8 +191,11 @@ impl Lineup {
                 break;
             };
             let target = next.target;
-            let most = target.attempt_within(another).min(left());
-            let Some(slot) = target.slot(most).await else {
+            // To wait for a slot is a part of the attempt: who waits behind a slow target is slow, too.
+            let until = left().saturating_sub(target.attempt_within(another));
+            let slot = target.slot(left().saturating_sub(until)).await;
+            let limit = left().saturating_sub(until);
+            let Some(slot) = slot.filter(|_| !limit.is_zero()) else {
                 last = no_slot();
                 queue.remove(place);
                 continue;
@@ -204,7 +207,6 @@ impl Lineup {
             let manner = target.manner(dialect, next.is_roomy);
             let (body, read) = prepare(manner, next.is_shrunk).map_err(Unanswered::Composing)?;
             attempts += 1;
-            let limit = most.min(left());
             let called = target.call(body, limit, asking.meter, read).await;
             drop(slot);
             target.note(pass, called.as_ref().err());

@@ -22,6 +22,7 @@ mod hooked;
 mod intake;
 mod late;
 mod layers;
+mod lineup;
 mod metrics;
 mod naughty;
 mod opening;

@@ -24,13 +24,13 @@ const CANARIES: [&str; 5] = [
 ];
 
 /// What a scrape says.
-struct Scrape {
+pub(crate) struct Scrape {
     text: String,
     samples: BTreeMap<String, f64>,
 }
 
 impl Scrape {
-    async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &World) -> Self {
         let url = format!("http://{}/metrics", world.app.operator_address());
         let answer = reqwest::Client::builder().build().unwrap().get(url);
         let answer = answer.send().await.unwrap();
@@ -50,7 +50,7 @@ impl Scrape {
     }
 
     /// Gives a series' value; the prefix is left out.
-    fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> f64 {
         let series = format!("frontdesk_{series}");
         let value = self.samples.get(&series);
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))

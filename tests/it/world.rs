@@ -44,10 +44,38 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A gate that nothing has to wait at.
 const FAST: &str = "rate = 1000\nburst = 1000";
 
+/// A model that is asked once.
+const NO_RETRIES: &str = "retries = 0";
+
+/// What differs from the usual configuration.
+struct Text<'a> {
+    server: &'a str,
+    workspace: &'a str,
+    target: &'a str,
+    models: &'a str,
+    assistant: &'a str,
+    more: &'a str,
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self {
+            server: "",
+            workspace: FAST,
+            target: NO_RETRIES,
+            models: r#""main""#,
+            assistant: "",
+            more: "",
+        }
+    }
+}
+
 /// The gateway and everything around it.
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) model: Model,
+    /// A second model, for assistants that have one.
+    pub(crate) spare: Model,
     pub(crate) braze: Braze,
     pub(crate) desk: Desk,
     pub(crate) app: App,
@@ -113,29 +141,83 @@ impl World {
         Self::make("", &format!("{FAST}\n{keys}"), "", "").await
     }
 
+    /// Starts a world with more keys for its model, which is not asked again by itself.
+    pub(crate) async fn with_target(keys: &str) -> Self {
+        let text = Text {
+            target: &format!("{NO_RETRIES}\n{keys}"),
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    /// Starts a world with the usual model alone, or with a spare one behind it, both with the usual retries; with more
+    /// keys for its assistant, and more tables.
+    pub(crate) async fn with_models(has_spare: bool, assistant: &str, more: &str) -> Self {
+        let models = if has_spare {
+            r#""main", "spare""#
+        } else {
+            r#""main""#
+        };
+        let text = Text {
+            target: "",
+            models,
+            assistant,
+            more,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    /// Starts a world with a spare model behind the usual one, and more keys for that.
+    pub(crate) async fn with_spare(target: &str) -> Self {
+        let text = Text {
+            target,
+            models: r#""main", "spare""#,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
     async fn make(server: &str, workspace: &str, assistant: &str, more: &str) -> Self {
+        let text = Text {
+            server,
+            workspace,
+            assistant,
+            more,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    async fn write(text: Text<'_>) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let model = Model::start(anywhere, &outside).await.unwrap();
+        let spare = Model::start(anywhere, &outside).await.unwrap();
         let braze = Braze::start(anywhere, &outside).await.unwrap();
         let desk = Desk::start(anywhere, &outside).await.unwrap();
         model.use_clock(&clock);
+        spare.use_clock(&clock);
         braze.use_clock(&clock);
         desk.use_clock(&clock);
         braze.require_key("braze-key");
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
-            .replace("{server}", server)
-            .replace("{workspace}", workspace)
-            .replace("{assistant}", assistant);
-        let toml = toml + more;
+            .replace("{spare}", &spare.url())
+            .replace("{server}", text.server)
+            .replace("{workspace}", text.workspace)
+            .replace("{target}", text.target)
+            .replace("{models}", text.models)
+            .replace("{assistant}", text.assistant);
+        let toml = toml + text.more;
         let config = config(&toml);
         let app = App::start(&config, clock.clone()).await.unwrap();
         Self {
             clock,
             model,
+            spare,
             braze,
             desk,
             support: phone(&app, "support"),
@@ -359,7 +441,10 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         [models.main]
         base_url = "{model}"
         model = "stand-in"
-        retries = 0
+        {{target}}
+        [models.spare]
+        base_url = "{{spare}}"
+        model = "spare-stand-in"
         [desks.main]
         url = "{desk}"
         signing_key = "env::SIGNING_KEY"
@@ -368,6 +453,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
         campaign_id = "campaign-1"
         desk = "main"
+        models = [{{models}}]
         {{assistant}}
         [assistants.support.business]
         name = "Acme"
