@@ -9,7 +9,7 @@ use crate::model::{Asking, Meter, Role, Turn as Line};
 use crate::prompts::MemorySummaryContext;
 use crate::redact::Private;
 
-/// How long a summary may be: twice what the shipped prompt asks for, some 700 tokens with every question.
+/// How long a summary may be: twice what the shipped prompt asks for. It goes out with every question.
 const SUMMARY_CHARS: usize = 2_400;
 
 /// What comes last, so that no server takes the assistant's last words for the beginning of its answer.

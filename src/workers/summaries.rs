@@ -15,13 +15,13 @@ use crate::store::{Outgrown, StoreError};
 use crate::turn::{self, Assistant};
 
 /// Summaries that are made at once. Nobody waits for one, so they take little from the turns, of which thousands run.
-const AT_ONCE: usize = 16;
+const SUMMARIES_AT_ONCE: usize = 16;
 
 /// How long a model may take for one. Nobody waits for it, and on a laptop it takes that long.
-const WITHIN: Duration = Duration::from_mins(1);
+const SUMMARY_WITHIN: Duration = Duration::from_mins(1);
 
 /// Messages that one summary takes in; of more, the newest. As many as the largest window holds.
-const MESSAGES: u32 = 200;
+const FOLDED_MESSAGES: u32 = 200;
 
 /// Who makes summaries just now.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Summaries {
 impl Default for Summaries {
     fn default() -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(AT_ONCE)),
+            slots: Arc::new(Semaphore::new(SUMMARIES_AT_ONCE)),
             under_way: Arc::default(),
         }
     }
@@ -101,7 +101,7 @@ async fn make(
     overflow: Overflow,
 ) -> Result<(), StoreError> {
     let (store, memory) = (&shared.store, &shared.memory);
-    let outgrown = store.outgrown(conversation.id, overflow.fold_before, MESSAGES);
+    let outgrown = store.outgrown(conversation.id, overflow.fold_before, FOLDED_MESSAGES);
     let Some(mut outgrown) = outgrown.await? else {
         return Ok(());
     };
@@ -110,7 +110,14 @@ async fn make(
     };
     let (before, messages) = (outgrown.summary.as_ref(), &outgrown.messages);
     let meter = Meter::default();
-    let folding = turn::fold(assistant, conversation, before, messages, WITHIN, &meter);
+    let folding = turn::fold(
+        assistant,
+        conversation,
+        before,
+        messages,
+        SUMMARY_WITHIN,
+        &meter,
+    );
     let Some(text) = folding.await else {
         return Ok(());
     };
