@@ -49,8 +49,8 @@ async fn a_summary_is_shown_with_its_conversation_and_erased_with_it() {
     assert_eq!(erased.status, 201, "{erased:?}");
     for entry in std::fs::read_dir(world.folder()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        let word = b"tulips".as_slice();
-        assert!(!bytes.windows(word.len()).any(|window| window == word));
+        let trace = b"tulips".as_slice();
+        assert!(!bytes.windows(trace.len()).any(|window| window == trace));
     }
     world.end().await;
 }
