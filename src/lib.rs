@@ -47,12 +47,13 @@
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
-//! model where they decide nothing ([`model`]); and judges the answer ([`turn::judge`]). What comes out is one
-//! [`domain::Settlement`]: the outcome, what enters the history, what is to be sent, who owns the conversation now. The
-//! store applies it in one transaction, or not at all where the epoch has moved on. A message that arrives meanwhile moves
-//! it: the model's call is dropped, and one new turn takes all. After `burst.supersede_max` such times running the epoch
-//! stands still for messages, so that who writes without pause is answered too. What the window drops can be folded into
-//! a running summary, after the turn and beside it ([`turn::fold`]): a reply never waits for that.
+//! model where they decide nothing ([`model`]), unless a limit of the day is reached; and judges the answer
+//! ([`turn::judge`]). What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
+//! sent, who owns the conversation now. The store applies it in one transaction, or not at all where the epoch has moved
+//! on. A message that arrives meanwhile moves it: the model's call is dropped, and one new turn takes all. After
+//! `burst.supersede_max` such times running the epoch stands still for messages, so that who writes without pause is
+//! answered too. What a turn has spent is written down with its end, whatever that is. What the window drops can be
+//! folded into a running summary, after the turn and beside it ([`turn::fold`]): a reply never waits for that.
 //!
 //! **Out.** A courier claims the oldest open delivery of a conversation, waits at the workspace's gate
 //! ([`braze::Workspace::gate`]), and asks the store a last time. Only then, with the delivery marked `sending` on disk,

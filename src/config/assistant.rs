@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::limits::{LimitPolicy, LimitsConfig};
 use crate::braze;
 use crate::domain::{Language, OnUnknown};
 use crate::problem::Problem;
@@ -50,6 +51,9 @@ pub struct AssistantConfig {
     pub deadline: Duration,
     /// The desk that takes over. Default: none, and nobody can be brought in.
     pub desk: Option<String>,
+    /// What it may spend a day. Default: as much as it takes.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// What prompts may say about the business: any keys; `name` is the one that the built-in prompts need.
     #[serde(default)]
     pub business: Map<String, Value>,
@@ -126,6 +130,17 @@ impl AssistantConfig {
             problems.push(
                 Problem::new("business.name", "expected a text that is not empty")
                     .help("it is the name of the business, as customers know it"),
+            );
+        }
+        let limits = self.limits.check().into_iter();
+        problems.extend(limits.map(|problem| problem.under("limits")));
+        if self.desk.is_none() && self.limits.at_limit == LimitPolicy::HandOff {
+            problems.push(
+                Problem::new(
+                    "limits.at_limit",
+                    "hands over to people, and the assistant has no `desk`",
+                )
+                .help("name a desk, or write `reply`"),
             );
         }
         if self.message_property == braze::REPLY_ID {

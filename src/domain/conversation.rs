@@ -87,17 +87,20 @@ pub enum HandoffReason {
     Model,
     /// The assistant could not answer.
     Failure,
+    /// The day's limit of tokens or money is reached.
+    Limit,
     /// An operator took the conversation.
     Operator,
 }
 
 impl HandoffReason {
     /// Every reason there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::CustomerAsked,
         Self::Rule,
         Self::Model,
         Self::Failure,
+        Self::Limit,
         Self::Operator,
     ];
 
@@ -108,6 +111,7 @@ impl HandoffReason {
             Self::Rule => "rule",
             Self::Model => "model",
             Self::Failure => "failure",
+            Self::Limit => "limit",
             Self::Operator => "operator",
         }
     }

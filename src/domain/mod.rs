@@ -22,4 +22,4 @@ pub use language::Language;
 pub use message::{Author, Message, Said};
 pub use outcome::{Failure, Outcome, Suppression};
 pub use settlement::{Ownership, Settlement};
-pub use spending::{Money, Spending};
+pub use spending::{Bill, Day, Money, Spending, SpentToday};

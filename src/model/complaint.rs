@@ -44,12 +44,7 @@ impl Complaint {
             .into_iter()
             .filter_map(|path| name(error.pointer(path)?))
             .collect();
-        let message = ["message", "detail"]
-            .into_iter()
-            .filter_map(|key| error.get(key)?.as_str())
-            .chain(error.as_str())
-            .collect::<Vec<_>>()
-            .join(" ");
+        let message = words(error).join(" ");
         let details = ["detail", "message"].map(|key| error.get(key));
         let places = details
             .into_iter()
@@ -147,6 +142,21 @@ impl Complaint {
             .iter()
             .any(|name| NAMES.iter().any(|part| name.contains(part)))
             || WORDS.iter().any(|words| self.message.contains(words))
+    }
+}
+
+/// Gives the words of a complaint: a text, or the texts under the names that servers have for it, however deep. What a
+/// server repeats of the request stands under other names.
+fn words(error: &Value) -> Vec<&str> {
+    match error {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().flat_map(words).collect(),
+        Value::Object(fields) => ["message", "detail", "error", "msg"]
+            .into_iter()
+            .filter_map(|name| fields.get(name))
+            .flat_map(words)
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -282,6 +292,12 @@ mod tests {
         BadRequest
     )]
     #[case(422, r#"{"detail":"input is too long"}"#, ContextLength)]
+    #[case(400, r#"{"detail":{"error":"input is too long"}}"#, ContextLength)]
+    #[case(
+        422,
+        r#"{"message":{"detail":[{"msg":"the maximum context is 8"}]}}"#,
+        ContextLength
+    )]
     #[case(
         500,
         r#"{"error":{"code":500,"message":"the request exceeds the available context size"}}"#,

@@ -15,8 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
-    Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement, Summary,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, EndReason,
+    HandoffId, Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said,
+    Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -24,7 +25,8 @@ use crate::redact::Private;
 pub use operator::{
     Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
     DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
-    QuarantineView, QuarantinedBody, Receipt, Removed, Subject, TakenOver, Transcript,
+    QuarantineView, QuarantinedBody, Receipt, Removed, SpendingView, Subject, TakenOver,
+    Transcript,
 };
 pub use sqlite::{Backup, BackupError, OpenError, Sqlite, SqliteConfig, backup};
 
@@ -125,6 +127,7 @@ pub struct Claimed {
 #[derive(Clone, Debug)]
 pub struct Lease {
     conversation: ConversationId,
+    assistant: String,
     row: i64,
     epoch: i64,
     version: i64,
@@ -165,6 +168,7 @@ pub struct History {
 #[derive(Clone, Debug)]
 pub struct Outgrown {
     conversation: ConversationId,
+    assistant: String,
     /// The place of the newest message that was summarised so far; 0 where none was.
     pub up_to: i64,
     /// The summary so far, where there is one that counts still.
@@ -337,18 +341,39 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<Option<Outgrown>, StoreError>;
 
-    /// Replaces the summary of a conversation; `false` where it was replaced, given to people or erased meanwhile.
-    async fn summarise(&self, outgrown: &Outgrown, summary: &Summary) -> Result<bool, StoreError>;
+    /// Replaces the summary of a conversation where there is a new one; `false` where it was replaced, given to people or
+    /// erased meanwhile. What was spent on it is written down in any case.
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError>;
 
-    /// Applies what a turn decided, if the ground did not shift under it.
-    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError>;
+    /// Gives what was spent on a day by a conversation and by its assistant; nothing where there is no such conversation.
+    async fn spent(&self, conversation: ConversationId, day: Day)
+    -> Result<SpentToday, StoreError>;
 
-    /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash.
-    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError>;
+    /// Applies what a turn decided, if the ground did not shift under it. What it spent is written down in any case.
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        spent: Option<Bill>,
+    ) -> Result<Settled, StoreError>;
+
+    /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash. What the turn spent is
+    /// written down.
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        spent: Option<Bill>,
+    ) -> Result<(), StoreError>;
 
     /// Puts a claimed conversation back because the ground has shifted under its turn: the next one takes its messages
-    /// together with those that came meanwhile, when the burst of these is over.
-    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// together with those that came meanwhile, when the burst of these is over. What the turn spent is written down.
+    async fn supersede(&self, lease: &Lease, spent: Option<Bill>) -> Result<(), StoreError>;
 
     /// Claims up to `limit` deliveries of these assistants that may go now: in order within a conversation, by priority
     /// between them.

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Assistant;
 use super::ask::{line, newest};
-use crate::domain::{Conversation, Message, Summary};
+use crate::domain::{Conversation, ConversationId, Day, Message, Summary};
 use crate::model::{Asking, Meter, Role, Turn as Line};
 use crate::prompts::MemorySummaryContext;
 use crate::redact::Private;
+use crate::store::{Store, StoreError};
 
 /// How long a summary may be: twice what the shipped prompt asks for. It goes out with every question.
 const SUMMARY_CHARS: usize = 2_400;
@@ -66,6 +69,21 @@ pub async fn fold(
             None
         }
     }
+}
+
+/// Tells whether something may be spent on a conversation today still.
+pub async fn may_spend(
+    assistant: &Assistant,
+    store: &dyn Store,
+    conversation: ConversationId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if assistant.limits.is_none() {
+        return Ok(true);
+    }
+    let day = Day::of(now, &assistant.zone);
+    let spent = store.spent(conversation, day).await?;
+    Ok(assistant.limits.reached(&spent).is_none())
 }
 
 /// Writes a summary as the model sees it. It is made of customers' words, so it is theirs.

@@ -49,6 +49,8 @@ pub enum Decision {
     Suppress(Suppression),
     /// Say that it is too late for an answer.
     Apologise,
+    /// Say that the day's limit is reached.
+    Limit,
     /// Say that there is no answer.
     Fail(Failure),
 }

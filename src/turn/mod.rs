@@ -4,6 +4,7 @@
 //! decides, [`screen`] before the model and [`judge`] after it, has no IO and no clock.
 
 mod ask;
+mod budget;
 mod fold;
 mod gather;
 pub mod judge;
@@ -18,17 +19,19 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
 use crate::memory::Memory;
-use crate::metrics::Stage;
+use crate::metrics::{LimitOf, Stage};
 use crate::model::{Lineup, Meter};
 use crate::prompts::Prompts;
 use crate::store::{Claimed, Store, StoreError};
+use budget::Budget;
 use gather::Gathered;
 use judge::Decision;
 use laps::Laps;
 use screen::{Screened, Terms};
 use settlement::Writer;
 
-pub use fold::fold;
+pub use budget::{AtLimit, Limit, Limits, Noticed};
+pub use fold::{fold, may_spend};
 pub use laps::Spent;
 
 /// One assistant, as a turn needs it.
@@ -50,6 +53,10 @@ pub struct Assistant {
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
     pub on_late: OnLate,
+    /// What it may spend a day.
+    pub limits: Limits,
+    /// The last day on which it was said in the log that it has spent it.
+    pub noticed: Noticed,
     /// The people who can take over, where there are some.
     pub desk: Option<DeskTerms>,
     /// The gateway's own address, as the desk reaches it.
@@ -84,6 +91,8 @@ pub struct Turn {
     pub settlement: Settlement,
     /// What it took.
     pub spent: Spent,
+    /// Whose limit of the day kept it from asking the model, if one did.
+    pub limited: Option<LimitOf>,
     /// What was remembered, for the window after the turn.
     remembered: Vec<Message>,
 }
@@ -100,18 +109,20 @@ pub async fn run(
     let (now, mut laps) = (clock.now(), Laps::start(clock));
     let gathered = gather::gather(assistant, memory, store, now, claimed).await?;
     laps.lap(Stage::Gather);
-    let decision = decide(assistant, &gathered, claimed, meter, &mut laps).await;
+    let mut budget = Budget::new(assistant, store, claimed, now, meter);
+    let decision = decide(assistant, &gathered, claimed, &mut budget, &mut laps).await?;
     let writer = Writer {
         assistant,
         claimed,
         gathered: &gathered,
         now,
     };
-    let settlement = settle(&writer, store, decision, meter, &mut laps).await?;
+    let settlement = settle(&writer, store, decision, &mut budget, &mut laps).await?;
     laps.lap(Stage::Judge);
     Ok(Turn {
         settlement,
         spent: laps.spent(),
+        limited: budget.refused(),
         remembered: gathered.remembered,
     })
 }
@@ -120,9 +131,9 @@ async fn decide(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
-    meter: &Meter,
+    budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
-) -> Decision {
+) -> Result<Decision, StoreError> {
     let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
     let terms = Terms {
         has_desk,
@@ -132,15 +143,20 @@ async fn decide(
     };
     let screened = screen::screen(&claimed.conversation, &claimed.waiting, rules, terms);
     laps.lap(Stage::Screen);
-    match screened {
+    Ok(match screened {
         Screened::Decided(decision) => decision,
         Screened::Ask if claimed.is_poison => Decision::Fail(Failure::Poison),
         Screened::Ask => {
-            let asked = ask::answer(assistant, gathered, claimed, meter).await;
+            let refusal = budget.refusal().await?;
+            laps.lap(Stage::Gather);
+            if let Some(decision) = refusal {
+                return Ok(decision);
+            }
+            let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
             laps.lap(Stage::Ask);
             judge::judge(asked, rules, has_desk)
         }
-    }
+    })
 }
 
 /// Gives the settlement of a turn that panicked: it would do so again.
@@ -165,7 +181,7 @@ async fn settle(
     writer: &Writer<'_>,
     store: &dyn Store,
     decision: Decision,
-    meter: &Meter,
+    budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
@@ -175,6 +191,7 @@ async fn settle(
         Decision::OptIn { rule } => writer.opt_in(rule),
         Decision::Forward => writer.forward(),
         Decision::Apologise => writer.apologise(),
+        Decision::Limit => writer.limited(),
         Decision::Suppress(why) => settlement::silent(Outcome::Suppressed(why)),
         Decision::Fail(why) => writer.failed(why),
         Decision::HandOff {
@@ -184,8 +201,12 @@ async fn settle(
             evidence,
         } => {
             let transcript = ask::transcript(store, writer.claimed).await?;
+            let is_spent = budget.reached().await?.is_some();
             laps.lap(Stage::Judge);
-            let summary = ask::summary(writer, &transcript, reason, meter).await;
+            let summary = match is_spent {
+                true => None,
+                false => ask::summary(writer, &transcript, reason, budget.meter).await,
+            };
             laps.lap(Stage::Ask);
             let handoff = writer.handoff(reason, rule, detail, evidence);
             writer.hand_off(handoff, &transcript, summary.as_ref())

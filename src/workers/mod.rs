@@ -26,6 +26,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use crate::store::{Listener, Store, StoreError};
+use crate::telemetry::Tracer;
 use crate::turn::Assistant;
 use crate::watchdog::Watchdog;
 
@@ -51,6 +52,8 @@ pub struct Shared {
     pub summaries: Summaries,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub tracer: Tracer,
     /// The time.
     pub clock: Clock,
     /// When to stop, and who waits for the workers.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
+use super::turns::bill;
 use crate::domain::{Conversation, ConversationId, Message, Summary};
 use crate::memory::{Memory, Overflow};
 use crate::model::Meter;
@@ -108,6 +109,9 @@ async fn make(
     let Some((up_to, newest)) = due(&mut outgrown, memory, overflow, shared.clock.now()) else {
         return Ok(());
     };
+    if !turn::may_spend(assistant, &**store, conversation.id, shared.clock.now()).await? {
+        return Ok(());
+    }
     let (before, messages) = (outgrown.summary.as_ref(), &outgrown.messages);
     let meter = Meter::default();
     let folding = turn::fold(
@@ -118,16 +122,14 @@ async fn make(
         SUMMARY_WITHIN,
         &meter,
     );
-    let Some(text) = folding.await else {
-        return Ok(());
-    };
-    let summary = Summary {
+    let summary = folding.await.map(|text| Summary {
         text,
         up_to,
         expires_at: memory.forgotten_at(newest),
-    };
-    let kept = store.summarise(&outgrown, &summary).await?;
-    tracing::info!(conversation = %conversation.id, kept, "running summary made");
+    });
+    let spent = bill(shared, assistant, &meter);
+    let kept = store.summarise(&outgrown, summary.as_ref(), spent).await?;
+    tracing::debug!(conversation = %conversation.id, kept, "a running summary was asked for");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::Office;
 use super::asked::{Asked, Id, cursor, part};
 use super::auth::{Operator, Viewer};
 use super::shapes::{Conversation, Delivery, Handoff, List, Message, Owner};
+use super::spending::Spent;
 use crate::domain::{self, ConversationId, EndReason, HandoffReason};
 use crate::handoff;
 use crate::http::HttpError;
@@ -105,6 +106,8 @@ pub(super) struct Transcript {
     deliveries: Vec<Delivery>,
     /// Its 50 newest handoffs.
     handoffs: Vec<Handoff>,
+    /// What its turns took today and on the two days before, newest first; a day without calls is left out.
+    spending: Vec<Spent>,
 }
 
 /// Shows one conversation, with its transcript, deliveries and handoffs.
@@ -138,6 +141,7 @@ pub(super) async fn one(
         messages: found.messages.items.into_iter().map(Into::into).collect(),
         deliveries: found.deliveries.into_iter().map(Into::into).collect(),
         handoffs: found.handoffs.into_iter().map(Into::into).collect(),
+        spending: found.spending.into_iter().map(Into::into).collect(),
     }))
 }
 

@@ -13,6 +13,7 @@ mod open;
 mod operator;
 mod rows;
 mod sound;
+mod spending;
 mod standing;
 mod summaries;
 mod turns;
@@ -33,8 +34,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    NodeId, OnUnknown, Settlement, Summary, Suppression, new_id,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
+    MessageId, NodeId, OnUnknown, Settlement, SpentToday, Summary, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
 use grounds::Grounds;
@@ -235,13 +236,34 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn summarise(&self, outgrown: &Outgrown, summary: &Summary) -> Result<bool, StoreError> {
-        let (outgrown, summary) = (outgrown.clone(), summary.clone());
-        self.write(move |connection, _| summaries::replace(connection, &outgrown, &summary))
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError> {
+        let (outgrown, summary) = (outgrown.clone(), summary.cloned());
+        self.write(move |connection, _| {
+            summaries::replace(connection, &outgrown, summary.as_ref(), spent)
+        })
+        .await
+    }
+
+    async fn spent(
+        &self,
+        conversation: ConversationId,
+        day: Day,
+    ) -> Result<SpentToday, StoreError> {
+        self.read(move |connection| spending::today(connection, conversation, day))
             .await
     }
 
-    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        spent: Option<Bill>,
+    ) -> Result<Settled, StoreError> {
         self.grounds.leave(lease);
         let (lease, settlement) = (lease.clone(), settlement.clone());
         let lanes: Vec<_> = settlement
@@ -250,7 +272,10 @@ impl Store for Sqlite {
             .map(|one| one.payload.lane())
             .collect();
         let settled = self
-            .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
+            .write(move |connection, here| {
+                spending::book(connection, here, &lease, spent)?;
+                turns::settle(connection, here, &lease, &settlement)
+            })
             .await?;
         for lane in lanes {
             self.wake.lane(lane).ring();
@@ -259,18 +284,29 @@ impl Store for Sqlite {
         Ok(settled)
     }
 
-    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        spent: Option<Bill>,
+    ) -> Result<(), StoreError> {
         self.grounds.leave(lease);
         let lease = lease.clone();
-        self.write(move |connection, here| turns::give_back(connection, here, &lease, at))
-            .await
+        self.write(move |connection, here| {
+            spending::book(connection, here, &lease, spent)?;
+            turns::give_back(connection, here, &lease, at)
+        })
+        .await
     }
 
-    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn supersede(&self, lease: &Lease, spent: Option<Bill>) -> Result<(), StoreError> {
         self.grounds.leave(lease);
         let lease = lease.clone();
-        self.write(move |connection, here| turns::supersede(connection, here, &lease))
-            .await?;
+        self.write(move |connection, here| {
+            spending::book(connection, here, &lease, spent)?;
+            turns::supersede(connection, here, &lease)
+        })
+        .await?;
         self.wake.turns.ring();
         Ok(())
     }

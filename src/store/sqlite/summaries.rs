@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{Outgrown, StoreError};
-use super::Here;
 use super::rows::{MESSAGE, MESSAGE_COLUMNS, collect, millis, read_message, read_summary};
-use crate::domain::{ConversationId, Summary};
+use super::{Here, spending};
+use crate::domain::{Bill, ConversationId, Summary};
 
 /// Who may be summarised: people need no summary of what they do, and who said stop is left alone.
 const ITS_OWN: &str = "owner = 'assistant' AND NOT opted_out";
@@ -21,7 +21,7 @@ pub(super) fn outgrown(
 ) -> Result<Option<Outgrown>, StoreError> {
     let transaction = connection.unchecked_transaction()?;
     let sql = format!(
-        "SELECT summary, summarised_to, summary_expires_at, key FROM conversation WHERE id = ? AND {ITS_OWN}"
+        "SELECT summary, summarised_to, summary_expires_at, key, assistant FROM conversation WHERE id = ? AND {ITS_OWN}"
     );
     let found = transaction
         .prepare_cached(&sql)?
@@ -30,10 +30,11 @@ pub(super) fn outgrown(
                 read_summary(row, 0),
                 row.get::<_, i64>(1)?,
                 row.get::<_, i64>(3)?,
+                row.get(4)?,
             ))
         })
         .optional()?;
-    let Some((summary, up_to, row)) = found else {
+    let Some((summary, up_to, row, assistant)) = found else {
         return Ok(None);
     };
     // What waits still, or again, is no history yet: nothing behind it may count as summarised.
@@ -53,18 +54,30 @@ pub(super) fn outgrown(
     messages.sort_by_key(|(turn, message)| (*turn, message.seq));
     Ok(Some(Outgrown {
         conversation,
+        assistant,
         up_to,
         summary: summary?.filter(|summary| summary.expires_at > now),
         messages: messages.into_iter().map(|(_, message)| message).collect(),
     }))
 }
 
-/// Replaces a summary, where it is still the one that was read and its conversation still the assistant's.
+/// Replaces a summary, where it is still the one that was read and its conversation still the assistant's. Writes down what
+/// was spent, whatever becomes of it.
 pub(super) fn replace(
     connection: &Connection,
     outgrown: &Outgrown,
-    summary: &Summary,
+    summary: Option<&Summary>,
+    spent: Option<Bill>,
 ) -> Result<bool, StoreError> {
+    spending::book_aside(
+        connection,
+        outgrown.conversation,
+        &outgrown.assistant,
+        spent,
+    )?;
+    let Some(summary) = summary else {
+        return Ok(false);
+    };
     let sql = format!(
         "UPDATE conversation SET summary = ?, summarised_to = ?, summary_expires_at = ?
          WHERE id = ? AND summarised_to = ? AND {ITS_OWN}"

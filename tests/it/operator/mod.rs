@@ -7,6 +7,7 @@ mod erasure;
 mod quarantine;
 mod races;
 mod schemathesis;
+mod spending;
 mod summaries;
 
 use reqwest::{Client, Method};

@@ -27,7 +27,8 @@ impl Bench {
     }
 
     async fn summarise(&self, outgrown: &Outgrown, summary: &Summary) -> bool {
-        self.store.summarise(outgrown, summary).await.unwrap()
+        let summary = Some(summary);
+        self.store.summarise(outgrown, summary, None).await.unwrap()
     }
 
     fn kept(&self) -> Vec<String> {
