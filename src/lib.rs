@@ -52,7 +52,8 @@
 //! sent, who owns the conversation now. The store applies it in one transaction, or not at all where the epoch has moved
 //! on. A message that arrives meanwhile moves it: the model's call is dropped, and one new turn takes all. After
 //! `burst.supersede_max` such times running the epoch stands still for messages, so that who writes without pause is
-//! answered too. What a turn has spent is written down with its end, whatever that is.
+//! answered too. What a turn has spent is written down with its end, whatever that is. What the window drops can be
+//! folded into a running summary, after the turn and beside it ([`turn::fold`]): a reply never waits for that.
 //!
 //! **Out.** A courier claims the oldest open delivery of a conversation, waits at the workspace's gate
 //! ([`braze::Workspace::gate`]), and asks the store a last time. Only then, with the delivery marked `sending` on disk,

@@ -8,6 +8,7 @@
 //! `complaint` names errors, `lenient` opens the envelope, `object` finds the answer in the text, `think` takes
 //! reasoning out of it. Nothing of what was said is logged or put into a fault.
 
+mod aside;
 mod breaker;
 mod complaint;
 mod config;

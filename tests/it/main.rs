@@ -38,6 +38,7 @@ mod silence;
 mod spending;
 mod stop;
 mod store;
+mod summaries;
 mod supersede;
 mod traces;
 mod world;

@@ -384,6 +384,20 @@ impl World {
         .await
     }
 
+    /// Stops the gateway and starts it anew on the same files with something else in its configuration.
+    pub(crate) async fn restart_replacing(self, old: &str, new: &str) -> Self {
+        assert!(self.toml.contains(old), "{old}");
+        let toml = self.toml.replace(old, new);
+        let config = config(&toml);
+        Self {
+            toml,
+            config,
+            ..self
+        }
+        .restart()
+        .await
+    }
+
     /// Ends the world; fails if the gateway does not stop as it should.
     pub(crate) async fn end(self) {
         assert!(soon(self.app.stop()).await);
