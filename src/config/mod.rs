@@ -22,7 +22,7 @@ use crate::memory::MemoryConfig;
 use crate::model::TargetConfig;
 use crate::problem::Problem;
 use crate::store::SqliteConfig;
-use crate::telemetry::LogConfig;
+use crate::telemetry::{LogConfig, TracesConfig};
 use crate::workers::TurnsConfig;
 
 pub use assistant::{AssistantConfig, ReplyConfig};
@@ -54,6 +54,9 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub log: LogConfig,
+    /// Whether traces are made, and where they go.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// What the model is reminded of.
     #[serde(default)]
     pub memory: MemoryConfig,
@@ -140,6 +143,7 @@ impl Config {
         let (read, mut problems) = read::read(&source.text, environment);
         let config = read.config.map(|mut config| {
             config.resolve_paths(&source.folder);
+            config.traces.adopt(|name| environment.get(name));
             problems.extend(secrets::fill(&mut config, &source.folder, environment));
             problems.extend(config.check_slices());
             // What did not take shape would only be missed once more.
@@ -226,6 +230,7 @@ impl Config {
             ("turns", self.turns.check()),
             ("reply", self.reply.check()),
             ("log", self.log.check()),
+            ("traces", self.traces.check()),
             ("server", Vec::from_iter(self.check_public_url())),
         ];
         let mut problems: Vec<Problem> = singles

@@ -25,6 +25,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use crate::store::{Listener, Store, StoreError};
+use crate::telemetry::Tracer;
 use crate::turn::Assistant;
 use crate::watchdog::Watchdog;
 
@@ -47,6 +48,8 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub tracer: Tracer,
     /// The time.
     pub clock: Clock,
     /// When to stop, and who waits for the workers.

@@ -69,7 +69,7 @@ async fn ended(world: &World, model: &str, fault: &str) -> f64 {
 }
 
 /// Lets time go by until everything is done, but never while a model thinks: it has all the time it needs.
-async fn finish(world: &World) {
+pub(crate) async fn finish(world: &World) {
     for _ in 0..400 {
         let counts = world.app.store().counts().await.unwrap();
         if counts.waiting == 0 && counts.open_deliveries == [0, 0] {

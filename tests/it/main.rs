@@ -9,6 +9,7 @@
 mod backup;
 mod canary;
 mod cli;
+mod collector;
 mod config;
 mod crowd;
 mod docs;
@@ -39,4 +40,5 @@ mod spending;
 mod stop;
 mod store;
 mod supersede;
+mod traces;
 mod world;

@@ -155,11 +155,6 @@ impl World {
     /// Starts a world with the usual model alone, or with a spare one behind it, both with the usual retries; with more
     /// keys for its assistant, and more tables.
     pub(crate) async fn with_models(has_spare: bool, assistant: &str, more: &str) -> Self {
-        let models = if has_spare {
-            r#""main", "spare""#
-        } else {
-            r#""main""#
-        };
         let text = Text {
             target: "",
             has_spare,
