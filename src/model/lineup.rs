@@ -1,5 +1,7 @@
 //! An assistant's targets: tried in order, within one deadline.
 
+mod probe;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::domain::ConversationId;
 use crate::metrics;
 use crate::redact::Private;
 use crate::retry;
+
+pub use probe::{Probed, Said};
 
 /// The longest first wait before the same target is asked again; it doubles with each.
 const BACKOFF: Duration = Duration::from_millis(400);
