@@ -46,7 +46,7 @@ impl Lineup {
             };
             // Each change is made once, so there are few.
             let was_shrunk = next.is_shrunk;
-            if !next.mend(&fault, &dialect) {
+            if !next.mend(&fault, dialect) {
                 return Err(fault);
             }
             if next.is_shrunk && !was_shrunk {

@@ -195,7 +195,7 @@ impl TargetConfig {
             .keys()
             .filter(|name| ours.contains(&name.as_str()));
         problems.extend(
-            taken.map(|name| Problem::new(&format!("body.{name}"), "is the gateway's own to set")),
+            taken.map(|name| Problem::new(format!("body.{name}"), "is the gateway's own to set")),
         );
         problems
     }

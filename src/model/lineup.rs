@@ -227,7 +227,7 @@ impl Lineup {
                 }
                 Err(fault) => fault,
             };
-            if left() < LEAST || !next.mend(&fault, &dialect) {
+            if left() < LEAST || !next.mend(&fault, dialect) {
                 let left = Left {
                     retries: next.retries,
                     another,
@@ -315,7 +315,7 @@ impl<'a> Try<'a> {
     }
 
     /// Changes the request so that this fault does not come again. Each change is made once.
-    pub(super) fn mend(&mut self, fault: &Fault, dialect: &Dialect) -> bool {
+    pub(super) fn mend(&mut self, fault: &Fault, dialect: Dialect) -> bool {
         match fault.kind {
             FaultKind::BadRequest => {
                 let refused = dialect.refused_by(fault.named);
