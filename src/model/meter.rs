@@ -1,8 +1,9 @@
-//! Adds up what the calls of one turn take, and keeps it where the turn is dropped.
+//! Writes down what the calls of one turn take, and keeps it where the turn is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{Money, Spending};
+use crate::telemetry::Parent;
 
 /// A call of which nobody heard what it took.
 const UNTOLD: Spending = Spending {
@@ -15,7 +16,10 @@ const UNTOLD: Spending = Spending {
 
 /// What was spent so far. Cloning gives another handle on the same sum.
 #[derive(Clone, Debug, Default)]
-pub struct Meter(Arc<Mutex<Spending>>);
+pub struct Meter {
+    total: Arc<Mutex<Spending>>,
+    parent: Parent,
+}
 
 /// A call under way. It is added up when this is dropped: as untold where nobody waited for its end.
 #[derive(Debug)]
@@ -25,9 +29,22 @@ pub(super) struct Metered<'a> {
 }
 
 impl Meter {
+    /// Makes one whose calls are parts of a turn that is traced.
+    pub fn traced(parent: Parent) -> Self {
+        Self {
+            parent,
+            ..Self::default()
+        }
+    }
+
+    /// Gives what the calls are parts of.
+    pub(super) fn parent(&self) -> &Parent {
+        &self.parent
+    }
+
     /// Gives the sum.
     pub fn total(&self) -> Spending {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a call.
@@ -48,7 +65,7 @@ impl Metered<'_> {
 
 impl Drop for Metered<'_> {
     fn drop(&mut self) {
-        let total = self.meter.0.lock();
+        let total = self.meter.total.lock();
         let mut total = total.unwrap_or_else(PoisonError::into_inner);
         *total = total.plus(self.took);
     }

@@ -21,6 +21,7 @@ use crate::domain::{Money, Spending};
 use crate::http_client::{self, BuildError, Options};
 use crate::metrics;
 use crate::problem::Problem;
+use crate::telemetry::gen_ai::{Asked, Call, Told};
 
 /// How much more room an answer gets that the token limit cut off.
 const MORE_ROOM: u32 = 4;
@@ -41,6 +42,7 @@ pub struct Target {
 
 struct Inner {
     name: String,
+    server: (String, u16),
     config: TargetConfig,
     client: Client,
     clock: Clock,
@@ -89,6 +91,7 @@ impl Target {
         let first_byte = config.first_byte_within;
         let inner = Inner {
             name: name.to_owned(),
+            server: http_client::peer(url.as_str()),
             client: transport::client(http, clock.clone(), endpoint, first_byte),
             breaker: Breaker::new(clock.clone()),
             refused: Refused::default(),
@@ -156,6 +159,13 @@ impl Target {
         clock.timeout(limit, slots.acquire()).await.ok()?.ok()
     }
 
+    /// Gives a slot for a call that nobody waits for, while more than half of them are free: those who wait come first.
+    pub(super) fn spare_slot(&self) -> Option<SemaphorePermit<'_>> {
+        let Inner { slots, config, .. } = &*self.inner;
+        let is_spare = slots.available_permits() > config.concurrency() / 2;
+        slots.try_acquire().ok().filter(|_| is_spare)
+    }
+
     /// Gives how long one call may take, where the turn has time for it.
     pub(super) fn attempt_within(&self, another: bool) -> Duration {
         let most = if another { ATTEMPT } else { Duration::MAX };
@@ -191,7 +201,7 @@ impl Target {
         );
     }
 
-    /// Makes one call and counts it. The limit holds from the connection to the last byte.
+    /// Makes one call, counts it and traces it. The limit holds from the connection to the last byte.
     pub(super) async fn call<T>(
         &self,
         body: Value,
@@ -201,10 +211,15 @@ impl Target {
     ) -> Result<Got<T>, Fault> {
         let clock = &self.inner.clock;
         let scripts = scripts(&body);
+        let mut traced = self.trace(&body, meter);
         let (calling, metered, started) = (self.metrics.calls(), meter.begin(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
-        self.count(self.spending(&opened), metered);
+        let spending = self.spending(&opened);
+        self.count(spending, metered);
+        if let Ok(opened) = &opened {
+            traced.told(&told(opened, spending));
+        }
         let got = opened.and_then(|opened| {
             self.metrics.used(tokens(&opened.usage));
             if let Some(input) = opened.usage.input {
@@ -223,7 +238,18 @@ impl Target {
         });
         let fault = got.as_ref().err().map(|fault| fault.kind.as_str());
         calling.ended(took, fault);
+        traced.ended(fault);
         got
+    }
+
+    fn trace(&self, body: &Value, meter: &Meter) -> Call {
+        meter.parent().chat(&Asked {
+            target: &self.inner.name,
+            provider: self.inner.config.provider(),
+            model: &self.inner.config.model,
+            server: &self.inner.server,
+            body,
+        })
     }
 
     fn count(&self, spending: Spending, metered: Metered<'_>) {
@@ -330,6 +356,17 @@ impl Target {
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Target").field(&self.inner.config).finish()
+    }
+}
+
+fn told(opened: &Opened, spending: Spending) -> Told<'_> {
+    Told {
+        id: opened.id.as_deref(),
+        model: opened.model.as_deref(),
+        finish_reason: &opened.finish,
+        tokens: tokens(&opened.usage),
+        cost_nanos: spending.cost.nanos(),
+        text: opened.said.as_ref().ok().map(|text| text.text.as_str()),
     }
 }
 

@@ -16,6 +16,8 @@ use frontdesk::sandbox::{Braze, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use serde_json::{Value, json};
 
+use crate::collector::Collector;
+
 /// Every canary has it, and nothing else does.
 const CANARY: &str = "zqx7";
 
@@ -67,13 +69,21 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(config: &Path) -> Self {
+    fn start(config: &Path, collector: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_frontdesk"))
             .args(["serve", "--config"])
             .arg(config)
             .env_clear()
             .env("RUST_BACKTRACE", "full")
             .envs(SECRETS)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme")
+            .env("OTEL_SERVICE_NAME", "front")
+            .env("OTEL_RESOURCE_ATTRIBUTES", "team=a%20b")
+            .env(
+                "OTEL_SEMCONV_STABILITY_OPT_IN",
+                "gen_ai_latest_experimental",
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -128,6 +138,8 @@ fn configuration(folder: &Path, model: &str, braze: &str, desk: &str, echo: &str
     format!(
         r#"
         default_assistant = "support"
+        [operator]
+        listen = "127.0.0.1:0"
         [server]
         listen = "127.0.0.1:0"
         [log]
@@ -294,7 +306,8 @@ async fn no_canary_is_seen_outside_its_cage() {
         &echo,
     );
     std::fs::write(&config, text).unwrap();
-    let mut gateway = Gateway::start(&config);
+    let collector = Collector::start().await;
+    let mut gateway = Gateway::start(&config, &collector.url);
     let ready: Value = serde_json::from_str(&gateway.says("frontdesk is ready").await).unwrap();
     let url = format!("http://{}", ready["address"].as_str().unwrap());
 
@@ -323,6 +336,15 @@ async fn no_canary_is_seen_outside_its_cage() {
     for outcome in ["replied", "handed_off", "failed(model)"] {
         assert!(outcomes.contains(outcome), "{outcomes}");
     }
+
+    let office = ready["operator"].as_str().unwrap();
+    let scrape = reqwest::get(format!("http://{office}/metrics")).await;
+    let scrape = scrape.unwrap().text().await.unwrap();
+    assert!(
+        scrape.contains("gen_ai_client_inference_usage_input_tokens_total{"),
+        "{scrape}"
+    );
+    assert!(!scrape.contains(CANARY), "{scrape}");
 
     gateway.says("Braze refused the API key").await;
     let check = checked(&config);
@@ -357,6 +379,20 @@ async fn no_canary_is_seen_outside_its_cage() {
     );
     let leak = log.lines().find(|line| line.contains(CANARY));
     assert_eq!(leak, None);
+    for request in collector.requests() {
+        assert_eq!(request.service["service.name"], "front");
+        assert_eq!(request.service["team"], "a b");
+        assert_eq!(request.headers["x-tenant"], "acme");
+        assert_eq!(
+            request.schemas,
+            ["https://opentelemetry.io/schemas/gen-ai/1.42.0"]
+        );
+        let text = String::from_utf8_lossy(&request.bytes).into_owned();
+        assert!(!text.contains(CANARY) && !text.contains("parcel"), "{text}");
+    }
+    for name in ["turn", "chat m", "braze send", "desk post"] {
+        assert!(collector.named(name).len() > 2, "{name}");
+    }
     // They were where they belong, so they were driven through.
     assert!(braze.sent().iter().any(|sent| sent.text().contains(CANARY)));
     assert!(

@@ -69,16 +69,13 @@ async fn ended(world: &World, model: &str, fault: &str) -> f64 {
 }
 
 /// Lets time go by until everything is done, but never while a model thinks: it has all the time it needs.
-async fn finish(world: &World) {
+pub(crate) async fn finish(world: &World) {
     for _ in 0..400 {
         let counts = world.app.store().counts().await.unwrap();
         if counts.waiting == 0 && counts.open_deliveries == [0, 0] {
             return;
         }
-        let scrape = Scrape::of(world).await;
-        let calls = ["main", "spare"];
-        let calls = calls.map(|name| scrape.value(&format!("model_calls{{model=\"{name}\"}}")));
-        if calls == [0.0, 0.0] {
+        if Scrape::of(world).await.sum("model_calls{") == 0.0 {
             world.clock.advance(Duration::from_millis(250));
         }
         world.breathe().await;

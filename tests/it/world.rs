@@ -9,7 +9,7 @@ use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
 use frontdesk::metrics;
-use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
+use frontdesk::sandbox::{Answered, Braze, Character, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use frontdesk::store::{Counts, Sqlite};
 use jiff::Timestamp;
@@ -49,10 +49,11 @@ const NO_RETRIES: &str = "retries = 0";
 
 /// What differs from the usual configuration.
 struct Text<'a> {
+    character: Character,
     server: &'a str,
     workspace: &'a str,
     target: &'a str,
-    models: &'a str,
+    has_spare: bool,
     assistant: &'a str,
     more: &'a str,
 }
@@ -60,10 +61,11 @@ struct Text<'a> {
 impl Default for Text<'_> {
     fn default() -> Self {
         Self {
+            character: Character::default(),
             server: "",
             workspace: FAST,
             target: NO_RETRIES,
-            models: r#""main""#,
+            has_spare: false,
             assistant: "",
             more: "",
         }
@@ -153,16 +155,21 @@ impl World {
     /// Starts a world with the usual model alone, or with a spare one behind it, both with the usual retries; with more
     /// keys for its assistant, and more tables.
     pub(crate) async fn with_models(has_spare: bool, assistant: &str, more: &str) -> Self {
-        let models = if has_spare {
-            r#""main", "spare""#
-        } else {
-            r#""main""#
-        };
         let text = Text {
             target: "",
-            models,
+            has_spare,
             assistant,
             more,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    /// Starts a world whose model is such a server, and is configured by such keys.
+    pub(crate) async fn with_character(character: Character, target: &str) -> Self {
+        let text = Text {
+            character,
+            target,
             ..Text::default()
         };
         Self::write(text).await
@@ -172,7 +179,7 @@ impl World {
     pub(crate) async fn with_spare(target: &str) -> Self {
         let text = Text {
             target,
-            models: r#""main", "spare""#,
+            has_spare: true,
             ..Text::default()
         };
         Self::write(text).await
@@ -198,19 +205,27 @@ impl World {
         let braze = Braze::start(anywhere, &outside).await.unwrap();
         let desk = Desk::start(anywhere, &outside).await.unwrap();
         model.use_clock(&clock);
+        model.use_character(text.character);
         spare.use_clock(&clock);
         braze.use_clock(&clock);
         desk.use_clock(&clock);
         braze.require_key("braze-key");
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let (table, models) = match text.has_spare {
+            true => {
+                let url = spare.url();
+                let table = format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare-stand-in\"");
+                (table, r#"models = ["main", "spare"]"#)
+            }
+            false => (String::new(), ""),
+        };
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
-            .replace("{spare}", &spare.url())
+            .replace("{spare}", &table)
             .replace("{server}", text.server)
             .replace("{workspace}", text.workspace)
             .replace("{target}", text.target)
-            .replace("{models}", text.models)
-            .replace("{assistant}", text.assistant);
+            .replace("{assistant}", &format!("{models}\n{}", text.assistant));
         let toml = toml + text.more;
         let config = config(&toml);
         let app = App::start(&config, clock.clone()).await.unwrap();
@@ -369,6 +384,20 @@ impl World {
         .await
     }
 
+    /// Stops the gateway and starts it anew on the same files with something else in its configuration.
+    pub(crate) async fn restart_replacing(self, old: &str, new: &str) -> Self {
+        assert!(self.toml.contains(old), "{old}");
+        let toml = self.toml.replace(old, new);
+        let config = config(&toml);
+        Self {
+            toml,
+            config,
+            ..self
+        }
+        .restart()
+        .await
+    }
+
     /// Ends the world; fails if the gateway does not stop as it should.
     pub(crate) async fn end(self) {
         assert!(soon(self.app.stop()).await);
@@ -428,9 +457,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         base_url = "{model}"
         model = "stand-in"
         {{target}}
-        [models.spare]
-        base_url = "{{spare}}"
-        model = "spare-stand-in"
+        {{spare}}
         [desks.main]
         url = "{desk}"
         signing_key = "env::SIGNING_KEY"
@@ -439,7 +466,6 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
         campaign_id = "campaign-1"
         desk = "main"
-        models = [{{models}}]
         {{assistant}}
         [assistants.support.business]
         name = "Acme"
