@@ -45,17 +45,17 @@ impl Outside {
             outside.targets.insert(name.clone(), target);
         }
         for (name, desk) in &config.desks {
-            let traces = tracer.desk(name, &desk.url);
+            let requests = tracer.desk(name, &desk.url);
             let desk = Desk::new(desk, clock.clone()).map_err(|source| StartError::Desk {
                 name: name.clone(),
                 source,
             })?;
-            let desk = desk.measured(metrics.desk(name)).traced(traces);
+            let desk = desk.measured(metrics.desk(name)).traced(requests);
             outside.desks.insert(name.clone(), Arc::new(desk));
         }
         for (name, workspace) in &config.workspaces {
             let on_unknown = config.reply.on_unknown.into();
-            let traces = tracer.workspace(name, &workspace.endpoint);
+            let requests = tracer.workspace(name, &workspace.endpoint);
             let workspace =
                 Workspace::new(workspace, on_unknown, clock.clone()).map_err(|source| {
                     StartError::Workspace {
@@ -64,7 +64,7 @@ impl Outside {
                     }
                 })?;
             let workspace = workspace.measured(metrics.workspace(name));
-            let workspace = workspace.traced(traces);
+            let workspace = workspace.traced(requests);
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)

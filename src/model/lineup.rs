@@ -1,5 +1,7 @@
 //! An assistant's targets: tried in order, within one deadline.
 
+mod probe;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::domain::ConversationId;
 use crate::metrics;
 use crate::redact::Private;
 use crate::retry;
+
+pub use probe::{Probed, Said};
 
 /// The longest first wait before the same target is asked again; it doubles with each.
 const BACKOFF: Duration = Duration::from_millis(400);
@@ -285,7 +289,7 @@ impl Lineup {
         }
         let hash = Sha256::digest(customer.as_bytes());
         let [a, b, c, d, ..] = hash.0;
-        let part = u64::from(u32::from_be_bytes([a, b, c, d])) * PARTS >> 32;
+        let part = (u64::from(u32::from_be_bytes([a, b, c, d])) * PARTS) >> 32;
         let mut end = 0;
         let chosen = self.shares.iter().find(|(_, share)| {
             end += share;

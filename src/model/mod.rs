@@ -36,7 +36,7 @@ pub use breaker::BreakerState;
 pub use config::TargetConfig;
 pub use dialect::{AnswerMode, Dialect, TokenLimitField};
 pub use fault::{Fault, FaultKind};
-pub use lineup::{Asking, Lineup, Unanswered};
+pub use lineup::{Asking, Lineup, Probed, Said, Unanswered};
 pub use meter::Meter;
 pub use preset::Preset;
 pub use price::PriceConfig;

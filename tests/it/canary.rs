@@ -77,6 +77,7 @@ impl Gateway {
             .env("RUST_BACKTRACE", "full")
             .envs(SECRETS)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme")
             .env("OTEL_SERVICE_NAME", "front")
             .env("OTEL_RESOURCE_ATTRIBUTES", "team=a%20b")
             .env(
@@ -381,6 +382,7 @@ async fn no_canary_is_seen_outside_its_cage() {
     for request in collector.requests() {
         assert_eq!(request.service["service.name"], "front");
         assert_eq!(request.service["team"], "a b");
+        assert_eq!(request.headers["x-tenant"], "acme");
         assert_eq!(
             request.schemas,
             ["https://opentelemetry.io/schemas/gen-ai/1.42.0"]

@@ -25,6 +25,7 @@ mod late;
 mod layers;
 mod lineup;
 mod metrics;
+mod models;
 mod naughty;
 mod opening;
 mod operator;

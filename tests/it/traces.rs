@@ -7,6 +7,7 @@ use frontdesk::metrics::{Closed, Metrics, Names};
 use frontdesk::sandbox::Plan;
 use frontdesk::sandbox::model::Reply;
 use frontdesk::sandbox::phone::Texted;
+use frontdesk::telemetry::gen_ai::Asked;
 use frontdesk::telemetry::{Traces, TracesConfig};
 use futures_util::poll;
 use serde_json::{Value, json};
@@ -377,6 +378,60 @@ async fn what_the_collector_cannot_keep_up_with_is_dropped_and_counted() {
         assert_eq!(count(&metrics, "exported"), AT_ONCE.min(room) + room);
         assert_eq!(collector.spans().len(), AT_ONCE.min(room) + room);
     }
+}
+
+#[tokio::test]
+async fn what_a_collector_refuses_is_not_sent_again() {
+    let (traces, collector, clock, metrics) = bare("").await;
+    collector.answer(503);
+    drop(traces.tracer().turn("support", Uuid::nil(), 1));
+    soon(traces.flush(&clock)).await;
+    assert_eq!(
+        (collector.requests().len(), count(&metrics, "failed")),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn of_long_words_a_span_holds_a_part() {
+    const KIB: usize = 1_024;
+    let (traces, collector, clock, _) = bare("content = true").await;
+    let words = ["a", "b", "c"].map(|word| word.repeat(20 * KIB));
+    let messages = words
+        .iter()
+        .map(|text| json!({ "role": "user", "content": text }));
+    let system = json!({ "role": "system", "content": "ü".repeat(20 * KIB) });
+    let messages: Vec<_> = std::iter::once(system).chain(messages).collect();
+    let turn = traces.tracer().turn("support", Uuid::nil(), 1);
+    let call = turn.parent(Uuid::nil()).chat(&Asked {
+        target: "main",
+        provider: "openai",
+        model: "m",
+        server: &("127.0.0.1".to_owned(), 80),
+        body: &json!({ "messages": messages }),
+    });
+    call.ended(None);
+    drop(turn);
+    soon(traces.flush(&clock)).await;
+    let call = collector.span("chat m");
+    let newest = json!([{ "role": "user", "parts": [{ "type": "text", "content": words[2] }] }]);
+    call.has(&[("gen_ai.input.messages", &newest.to_string())]);
+    let system = json!([{ "type": "text", "content": "ü".repeat(16 * KIB) }]);
+    call.has(&[("gen_ai.system_instructions", &system.to_string())]);
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_says_so() {
+    let (world, collector) = traced("").await;
+    world.model.misbehave(Plan::status(500));
+    world.tells("ana", "hello").await;
+    world.end().await;
+    let turn = collector.span("turn");
+    turn.has(&[
+        ("frontdesk.outcome", "failed(model)"),
+        ("error.type", "failed(model)"),
+    ]);
+    assert!(turn.has_failed);
 }
 
 #[tokio::test]
