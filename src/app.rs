@@ -27,7 +27,7 @@ use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::telemetry::{Traces, TracesError};
 use crate::turn::{Assistant, DeskTerms, Noticed};
 use crate::watchdog::Watchdog;
-use crate::workers::{self, Shared};
+use crate::workers::{self, Shared, Summaries};
 use entrances::Entrances;
 use outside::Outside;
 
@@ -135,6 +135,7 @@ impl App {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside, &metrics)),
             memory: Arc::new(Memory::new(config.memory.clone())),
+            summaries: Summaries::default(),
             metrics,
             tracer: traces.tracer().clone(),
             clock: clock.clone(),

@@ -149,6 +149,7 @@ impl Config {
             // What did not take shape would only be missed once more.
             if read.is_whole {
                 problems.extend(config.check_names());
+                problems.extend(config.check_attempts());
             }
             config
         });
@@ -320,6 +321,26 @@ impl Config {
         let help = format!("add `price = {{ input = 0.15, output = 0.6 }}` to `[models.{model}]`");
         let what = format!("cannot be kept: the model `{model}` has no price");
         Some(Problem::new(key, what).help(help))
+    }
+
+    /// Finds calls of models that may take longer than every turn that makes them.
+    fn check_attempts(&self) -> Vec<Problem> {
+        let longer = |(name, model): (&String, &TargetConfig)| {
+            let users = self.assistants.values();
+            let users = users.filter(|user| self.models_of(user).contains(&name.as_str()));
+            let longest = users.map(|user| user.deadline).max()?;
+            let is_longer = model.attempt_within.is_some_and(|limit| limit > longest);
+            // A limit that is no good by itself is told already.
+            (is_longer && model.check().is_empty()).then(|| {
+                let key = format!("models.{name}.attempt_within");
+                Problem::new(
+                    key,
+                    "is longer than the `deadline` of all assistants that ask it",
+                )
+                .help("leave it out, or raise `deadline` in `[assistants.NAME]`")
+            })
+        };
+        self.models.iter().filter_map(longer).collect()
     }
 }
 

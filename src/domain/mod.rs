@@ -11,7 +11,7 @@ mod outcome;
 mod settlement;
 mod spending;
 
-pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner};
+pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner, Summary};
 pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,

@@ -110,7 +110,8 @@ impl Complaint {
 
     fn is_overflow(&self, status: u16) -> bool {
         const NAMES: [&str; 3] = ["context_length", "context_size", "context_window"];
-        const WORDS: [&str; 9] = [
+        const WORDS: [&str; 10] = [
+            "contextwindowexceeded",
             "context length",
             "context size",
             "context window",
@@ -137,7 +138,12 @@ impl Complaint {
             "data_inspection_failed",
             "moderation",
         ];
-        const WORDS: [&str; 3] = ["content management policy", "content policy", "was flagged"];
+        const WORDS: [&str; 4] = [
+            "contentpolicyviolation",
+            "content management policy",
+            "content policy",
+            "was flagged",
+        ];
         self.names
             .iter()
             .any(|name| NAMES.iter().any(|part| name.contains(part)))
@@ -220,10 +226,14 @@ fn by_name(name: &str) -> Option<FaultKind> {
         "insufficient_quota"
         | "billing_hard_limit_reached"
         | "billing_not_active"
+        | "budget_exceeded"
         | "insufficient_balance" => FaultKind::Quota,
-        "invalid_api_key" | "authentication_error" | "permission_denied" | "permission_error" => {
-            FaultKind::Auth
-        }
+        // LiteLLM looks a key that is not its own up in a database, and says so where it has none.
+        "invalid_api_key"
+        | "authentication_error"
+        | "permission_denied"
+        | "permission_error"
+        | "no_db_connection" => FaultKind::Auth,
         "rate_limit_exceeded" | "rate_limit_error" | "slow_down" => FaultKind::RateLimited,
         "server_is_overloaded" | "overloaded_error" => FaultKind::Overloaded,
         _ => return None,
@@ -323,6 +333,24 @@ mod tests {
         401,
         r#"{"error":{"message":"x","type":"invalid_request_error","code":"invalid_api_key"}}"#,
         Auth
+    )]
+    #[case(400, r#"{"error":{"message":"litellm.BadRequestError: litellm.ContentPolicyViolationError: x. content_policy_fallback=None","type":"invalid_request_error","code":"400"}}"#, Filtered)]
+    #[case(400, r#"{"error":{"message":"litellm.ContextWindowExceededError: litellm.BadRequestError: x","type":"invalid_request_error","code":"400"}}"#, ContextLength)]
+    #[case(400, r#"{"error":{"message":"Invalid model name passed in model=x","type":"invalid_request_error","code":"400"}}"#, BadRequest)]
+    #[case(
+        400,
+        r#"{"error":{"message":"No connected db.","type":"no_db_connection","code":"400"}}"#,
+        Auth
+    )]
+    #[case(
+        429,
+        r#"{"error":{"message":"x","type":"budget_exceeded","code":"429"}}"#,
+        Quota
+    )]
+    #[case(
+        429,
+        r#"{"error":{"message":"x","type":"throttling_error","code":"429"}}"#,
+        RateLimited
     )]
     #[case(401, "<html>nope</html>", Auth)]
     #[case(402, "", Quota)]

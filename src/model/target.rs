@@ -159,6 +159,13 @@ impl Target {
         clock.timeout(limit, slots.acquire()).await.ok()?.ok()
     }
 
+    /// Gives a slot for a call that nobody waits for, while more than half of them are free: those who wait come first.
+    pub(super) fn spare_slot(&self) -> Option<SemaphorePermit<'_>> {
+        let Inner { slots, config, .. } = &*self.inner;
+        let is_spare = slots.available_permits() > config.concurrency() / 2;
+        slots.try_acquire().ok().filter(|_| is_spare)
+    }
+
     /// Gives how long one call may take, where the turn has time for it.
     pub(super) fn attempt_within(&self, another: bool) -> Duration {
         let most = if another { ATTEMPT } else { Duration::MAX };

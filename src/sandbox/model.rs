@@ -92,9 +92,7 @@ impl Model {
         let role = Role {
             body_max: BODY_MAX,
             answer,
-            refuse: |model, status| {
-                model.refusal(model.character().profile, Invalid::forced(status))
-            },
+            refuse: |model, status| refusal(model.character().profile, Invalid::forced(status)),
             keep: |_, _| (),
             clear: |state: &ModelState| lock(&state.findings).clear(),
             doors: character::doors,
@@ -154,13 +152,6 @@ impl Model {
         }
     }
 
-    /// Gives a refusal in the server's own words, with its own hint where it asks to be left alone.
-    fn refusal(&self, profile: &Profile, invalid: Invalid) -> Answer {
-        let mut answer = (profile.refusal)(&invalid);
-        answer.note = invalid.message;
-        answer
-    }
-
     /// Gives a refusal that says how long to wait, in these ways.
     fn refusal_for(
         &self,
@@ -171,7 +162,7 @@ impl Model {
     ) -> Answer {
         let words = hints.iter().filter_map(|hint| hint.words(wait));
         invalid.message.extend(words);
-        let mut answer = self.refusal(profile, invalid);
+        let mut answer = refusal(profile, invalid);
         let headers = hints.iter().flat_map(|hint| hint.headers(wait, self.now()));
         answer.headers.extend(headers);
         answer
@@ -181,7 +172,7 @@ impl Model {
         let invalid = Invalid::of(trouble);
         match invalid.has_wait() {
             true => self.refusal_for(profile, invalid, WAIT, profile.hints),
-            false => self.refusal(profile, invalid),
+            false => refusal(profile, invalid),
         }
     }
 
@@ -198,13 +189,13 @@ impl Model {
             return Some(self.refusal_for(profile, invalid, left, hints));
         }
         let failing = character.failing.filter(|failing| lot.fails(*failing))?;
-        Some(self.refusal(profile, Invalid::forced(failing.status)))
+        Some(refusal(profile, Invalid::forced(failing.status)))
     }
 
     fn has_key(&self, key: Key, exchange: &Exchange) -> bool {
         let shown = match key {
             Key::Bearer => exchange.bearer(),
-            Key::ApiKey => exchange.header("api-key"),
+            Key::OwnHeader => exchange.header("api-key"),
             Key::Either => exchange.header("api-key").or(exchange.bearer()),
         };
         match lock(&self.0.state.key).as_deref() {
@@ -221,6 +212,13 @@ impl Model {
         findings.extend(found.into_iter().take(room));
         checked
     }
+}
+
+/// Gives a refusal in the server's own words.
+fn refusal(profile: &Profile, invalid: Invalid) -> Answer {
+    let mut answer = (profile.refusal)(&invalid);
+    answer.note = invalid.message;
+    answer
 }
 
 fn own_reply(profile: &Profile, request: &Value) -> Reply {
@@ -253,10 +251,10 @@ fn serve(model: &Model, character: &Character, exchange: &Exchange) -> Answer {
         (&Method::GET, Some("/models")) => Answer::json(200, &models(exchange)),
         (&Method::POST, Some("/chat/completions")) => match ask(model, character, exchange) {
             Ok(answer) => answer,
-            Err(invalid) => model.refusal(profile, invalid),
+            Err(invalid) => refusal(profile, invalid),
         },
-        (_, Some("/models" | "/chat/completions")) => model.refusal(profile, Invalid::forced(405)),
-        _ => model.refusal(profile, Invalid::forced(404)),
+        (_, Some("/models" | "/chat/completions")) => refusal(profile, Invalid::forced(405)),
+        _ => refusal(profile, Invalid::forced(404)),
     }
 }
 

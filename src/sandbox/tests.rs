@@ -132,7 +132,7 @@ async fn a_drip_sends_the_headers_at_once_and_then_a_byte_a_second() {
             assert_eq!(chunk, [expected][..]);
         }
     }
-    clock.advance(Duration::from_secs(86_400));
+    clock.advance(Duration::from_hours(24));
     assert_eq!(response.text().await.unwrap(), whole[3..]);
 }
 

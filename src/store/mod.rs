@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, EndReason,
     HandoffId, Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said,
-    Settlement, SpentToday,
+    Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -162,6 +162,19 @@ pub struct History {
     pub messages: Vec<Message>,
     /// The version that it shows.
     pub version: i64,
+}
+
+/// What a conversation's summary lacks. Only the store makes one: it says which summary it is to replace.
+#[derive(Clone, Debug)]
+pub struct Outgrown {
+    conversation: ConversationId,
+    assistant: String,
+    /// The place of the newest message that was summarised so far; 0 where none was.
+    pub up_to: i64,
+    /// The summary so far, where there is one that counts still.
+    pub summary: Option<Summary>,
+    /// What it lacks, oldest first.
+    pub messages: Vec<Message>,
 }
 
 /// What became of a customer's message.
@@ -318,6 +331,24 @@ pub trait Store: Debug + Send + Sync + 'static {
         conversation: ConversationId,
         limit: u32,
     ) -> Result<History, StoreError>;
+
+    /// Gives what the summary of a conversation lacks of the messages before the place `before`: those that have been dealt
+    /// with, the newest `limit` of them. Nothing where the conversation is not the assistant's, or its customer said stop.
+    async fn outgrown(
+        &self,
+        conversation: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError>;
+
+    /// Replaces the summary of a conversation where there is a new one; `false` where it was replaced, given to people or
+    /// erased meanwhile. What was spent on it is written down in any case.
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError>;
 
     /// Gives what was spent on a day by a conversation and by its assistant; nothing where there is no such conversation.
     async fn spent(&self, conversation: ConversationId, day: Day)

@@ -67,7 +67,7 @@ impl Limit {
 
 impl Limits {
     /// Tells whose limit is reached, if one is.
-    fn reached(&self, spent: &SpentToday) -> Option<LimitOf> {
+    pub(super) fn reached(&self, spent: &SpentToday) -> Option<LimitOf> {
         if self.assistant.is_reached(&spent.assistant) {
             return Some(LimitOf::Assistant);
         }
@@ -75,7 +75,7 @@ impl Limits {
         is_reached.then_some(LimitOf::Customer)
     }
 
-    fn is_none(&self) -> bool {
+    pub(super) fn is_none(&self) -> bool {
         (self.customer, self.assistant) == Default::default()
     }
 }

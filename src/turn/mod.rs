@@ -5,6 +5,7 @@
 
 mod ask;
 mod budget;
+mod fold;
 mod gather;
 pub mod judge;
 mod laps;
@@ -30,6 +31,7 @@ use screen::{Screened, Terms};
 use settlement::Writer;
 
 pub use budget::{AtLimit, Limit, Limits, Noticed};
+pub use fold::{fold, may_spend};
 pub use laps::Spent;
 
 /// One assistant, as a turn needs it.

@@ -175,6 +175,7 @@ mod tests {
             profile: crate::domain::Profile::default(),
             opened_at: Timestamp::UNIX_EPOCH,
             window_expires_at: at(24 * 60),
+            summary: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! next thing falls due, or a little while has passed: the bell is a hint, the look is the truth.
 
 mod couriers;
+mod summaries;
 mod turns;
 mod upkeep;
 
@@ -29,6 +30,7 @@ use crate::telemetry::Tracer;
 use crate::turn::Assistant;
 use crate::watchdog::Watchdog;
 
+pub use summaries::Summaries;
 pub use turns::TurnsConfig;
 
 /// How long a worker sleeps at most. It bounds what a lost bell costs.
@@ -46,6 +48,8 @@ pub struct Shared {
     pub assistants: Arc<HashMap<String, Arc<Assistant>>>,
     /// The windows of live conversations.
     pub memory: Arc<Memory>,
+    /// Who sums up long conversations.
+    pub summaries: Summaries,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What is traced.

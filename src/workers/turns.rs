@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::{STORE_REST, Shared};
+use super::{STORE_REST, Shared, summaries};
 use crate::clock::later;
 use crate::domain::{Bill, Day, Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, Took, TurnEnd};
@@ -149,7 +149,7 @@ async fn work(shared: &Shared, claimed: Claimed) {
     let spent = bill(shared, assistant, &meter);
     let mut end = End { span, spent };
     match ended {
-        Ok(Ok(turn)) => finish(shared, claimed, turn, end).await,
+        Ok(Ok(turn)) => finish(shared, assistant, claimed, turn, end).await,
         Ok(Err(error)) => {
             tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
             give_back(shared, &claimed, end).await;
@@ -169,8 +169,8 @@ struct End {
     spent: Option<Bill>,
 }
 
-/// Counts what a turn took, whatever becomes of it, and gives it to be written down with its end.
-fn bill(shared: &Shared, assistant: &Assistant, meter: &Meter) -> Option<Bill> {
+/// Counts what asking models took, whatever becomes of the answer, and gives it to be written down.
+pub(super) fn bill(shared: &Shared, assistant: &Assistant, meter: &Meter) -> Option<Bill> {
     let spending = meter.total();
     if spending.calls == 0 {
         return None;
@@ -204,7 +204,13 @@ async fn supersede(shared: &Shared, claimed: &Claimed, mut end: End) {
     shared.insist("superseding a turn", back).await;
 }
 
-async fn finish(shared: &Shared, claimed: Claimed, turn: Turn, mut end: End) {
+async fn finish(
+    shared: &Shared,
+    assistant: &Arc<Assistant>,
+    claimed: Claimed,
+    turn: Turn,
+    mut end: End,
+) {
     let decided = shared.clock.elapsed();
     let settled = settle(shared, &claimed, &turn.settlement, &mut end).await;
     drop(end);
@@ -231,7 +237,13 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn, mut end: End) {
     );
     let conversation = claimed.conversation.clone();
     let window = turn.window(claimed, &shared.clock);
-    shared.memory.remember(&conversation, version, window).await;
+    let memory = &shared.memory;
+    let ruler = assistant.lineup.ruler(&conversation.customer.key());
+    let overflow = memory.overflow(&conversation, &window, &ruler, shared.clock.now());
+    memory.remember(&conversation, version, window).await;
+    if let Some(overflow) = overflow {
+        summaries::begin(shared, assistant, conversation, overflow);
+    }
 }
 
 async fn settle(

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, OnUnknown, Settlement, SpentToday,
+    MessageId, OnUnknown, Settlement, SpentToday, Summary,
 };
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
+    Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -106,6 +106,24 @@ impl Store for Hooked {
 
     async fn history(&self, id: ConversationId, limit: u32) -> Result<History, StoreError> {
         hook!(self.history(id, limit))
+    }
+
+    async fn outgrown(
+        &self,
+        id: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError> {
+        hook!(self.outgrown(id, before, limit))
+    }
+
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError> {
+        hook!(self.summarise(outgrown, summary, spent))
     }
 
     async fn spent(&self, id: ConversationId, day: Day) -> Result<SpentToday, StoreError> {

@@ -161,7 +161,7 @@ async fn a_customer_at_the_limit_hears_so_once_a_day_and_others_are_answered() {
 async fn the_sums_of_a_day_outlive_the_process_and_end_at_midnight_where_the_business_is() {
     let world = limited("customer_cost_a_day = 0.0036").await;
     let world = world
-        .restart_with("[assistants.sales]\nsecrets = [\"env::INBOUND\"]\ncampaign_id = \"c\"\ntime_zone = \"America/New_York\"\nlimits = { assistant_tokens_a_day = 1000 }\nbusiness = { name = \"Acme\" }\n")
+        .restart_with("[assistants.sales]\nsecrets = [\"env::INBOUND\"]\ncampaign_id = \"c\"\nmodels = [\"main\"]\ntime_zone = \"America/New_York\"\nlimits = { assistant_tokens_a_day = 1000 }\nbusiness = { name = \"Acme\" }\n")
         .await;
     // The clocks of New York are put forward on the 8th at two, so this Sunday has 23 hours.
     until(&world, "2026-03-08T05:00:00Z").await;

@@ -5,6 +5,7 @@
 
 mod ground;
 mod spending;
+mod summaries;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

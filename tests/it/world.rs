@@ -215,7 +215,8 @@ impl World {
         let (table, models) = match text.has_spare {
             true => {
                 let url = spare.url();
-                let table = format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare\"");
+                let table =
+                    format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare-stand-in\"");
                 (table, r#"models = ["main", "spare"]"#)
             }
             false => (String::new(), ""),
@@ -374,6 +375,20 @@ impl World {
     /// Stops the gateway and starts it anew on the same files with more in its configuration.
     pub(crate) async fn restart_with(self, more: &str) -> Self {
         let toml = format!("{}\n{more}", self.toml);
+        let config = config(&toml);
+        Self {
+            toml,
+            config,
+            ..self
+        }
+        .restart()
+        .await
+    }
+
+    /// Stops the gateway and starts it anew on the same files with something else in its configuration.
+    pub(crate) async fn restart_replacing(self, old: &str, new: &str) -> Self {
+        assert!(self.toml.contains(old), "{old}");
+        let toml = self.toml.replace(old, new);
         let config = config(&toml);
         Self {
             toml,

@@ -95,6 +95,8 @@ pub(super) struct Lines {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Transcript {
     conversation: Conversation,
+    /// What the assistant keeps of older messages, where it keeps a summary.
+    summary: Option<String>,
     /// What was said, newest first.
     messages: Vec<Message>,
     /// The `cursor` of earlier messages; null at the first.
@@ -131,7 +133,9 @@ pub(super) async fn one(
         .operations()
         .transcript(ConversationId(id), part);
     let found = found.await?.ok_or(HttpError::NoConversation)?;
+    let summary = found.view.conversation.summary.as_ref();
     Ok(Json(Transcript {
+        summary: summary.map(|summary| summary.text.0.clone()),
         conversation: found.view.into(),
         next: cursor(found.messages.next),
         messages: found.messages.items.into_iter().map(Into::into).collect(),

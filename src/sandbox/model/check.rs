@@ -190,7 +190,9 @@ fn message(param: &str, message: &Value, roles: &[&str]) -> Result<(), Invalid> 
             "a call needs an id, a name, and arguments in a string",
         );
     }
-    if !(is_call && message["content"].is_null()) && !is_content(&message["content"]) {
+    let content = &message["content"];
+    let has_content = is_content(content) || (is_call && content.is_null());
+    if !has_content {
         return wrong(
             "content",
             "the content must be a string or an array of parts",

@@ -35,7 +35,7 @@ impl Latency {
             if share < above.0 {
                 let width = u32::try_from(above.0 - below.0).unwrap_or(1);
                 let step = u32::try_from(share - below.0).unwrap_or_default();
-                return below.1 + (above.1 - below.1) * step / width;
+                return below.1 + above.1.saturating_sub(below.1) * step / width;
             }
             below = above;
         }
@@ -100,7 +100,9 @@ impl Window {
     /// Tells how long the window will still last; `None` outside it.
     pub(super) fn left(&self, since: Duration) -> Option<Duration> {
         let end = self.from.saturating_add(self.lasts);
-        (self.from..end).contains(&since).then(|| end - since)
+        (self.from..end)
+            .contains(&since)
+            .then(|| end.saturating_sub(since))
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) enum Key {
     /// In `Authorization: Bearer`, which may be missing unless a key is set.
     Bearer,
     /// In the header `api-key`, which has to be there.
-    ApiKey,
+    OwnHeader,
     /// In either.
     Either,
 }
@@ -126,7 +126,7 @@ pub(super) struct Call {
 pub(super) enum Usage {
     /// As OpenAI does: what its cache held is within the prompt.
     Full,
-    /// As DeepSeek does: hits and misses of the cache, both within the prompt.
+    /// As `DeepSeek` does: hits and misses of the cache, both within the prompt.
     HitsAndMisses,
     /// As Anthropic does: what its cache held is beside the prompt.
     Beside,

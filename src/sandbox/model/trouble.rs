@@ -167,7 +167,7 @@ impl Invalid {
             502 => Self::of(Trouble::Upstream),
             503 => Self::of(Trouble::Overloaded),
             529 => Self::of(Trouble::Crowded),
-            500.. => new(status, "the server had an error", "server_error"),
+            501.. => new(status, "the server had an error", "server_error"),
             _ => new(status, "the request cannot be served", INVALID),
         }
     }

@@ -15,6 +15,7 @@ mod rows;
 mod sound;
 mod spending;
 mod standing;
+mod summaries;
 mod turns;
 mod unsent;
 mod upkeep;
@@ -29,12 +30,12 @@ use tokio::sync::Semaphore;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
+    Operations, Outgrown, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, NodeId, OnUnknown, Settlement, SpentToday, Suppression, new_id,
+    MessageId, NodeId, OnUnknown, Settlement, SpentToday, Summary, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
 use grounds::Grounds;
@@ -220,6 +221,32 @@ impl Store for Sqlite {
     ) -> Result<History, StoreError> {
         self.read(move |connection| history::last(connection, conversation, limit))
             .await
+    }
+
+    async fn outgrown(
+        &self,
+        conversation: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError> {
+        let now = self.clock.now();
+        self.read(move |connection| {
+            summaries::outgrown(connection, now, conversation, before, limit)
+        })
+        .await
+    }
+
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError> {
+        let (outgrown, summary) = (outgrown.clone(), summary.cloned());
+        self.write(move |connection, _| {
+            summaries::replace(connection, &outgrown, summary.as_ref(), spent)
+        })
+        .await
     }
 
     async fn spent(

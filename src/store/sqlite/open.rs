@@ -11,10 +11,11 @@ use super::super::StoreError;
 use super::sound;
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
 ];
 
 /// Every table, so that a file which lacks one is met at the start.

@@ -62,6 +62,26 @@ pub(super) fn book(
     add(connection, ASSISTANT, &lease.assistant, day, &spending)
 }
 
+/// Writes down what was spent on a conversation that nobody had to hold for it.
+pub(super) fn book_aside(
+    connection: &Connection,
+    conversation: ConversationId,
+    assistant: &str,
+    spent: Option<Bill>,
+) -> Result<(), StoreError> {
+    let Some(Bill { day, spending }) = spent else {
+        return Ok(());
+    };
+    let row = connection
+        .prepare_cached("SELECT key FROM conversation WHERE id = ?")?
+        .query_row([conversation.0], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if let Some(row) = row {
+        add(connection, CONVERSATION, &row, day, &spending)?;
+    }
+    add(connection, ASSISTANT, &assistant, day, &spending)
+}
+
 fn add(
     connection: &Connection,
     table: &str,

@@ -8,6 +8,7 @@ mod quarantine;
 mod races;
 mod schemathesis;
 mod spending;
+mod summaries;
 
 use reqwest::{Client, Method};
 use serde_json::Value;

@@ -71,7 +71,7 @@ async fn each_day_of_an_assistant_is_shown_and_those_of_a_conversation_with_it()
 async fn what_a_day_takes_is_measured_and_so_are_turns_at_the_limit() {
     let world = world().await;
     let limits = "limits = { customer_tokens_a_day = 1000, assistant_tokens_a_day = 2000 }";
-    let world = world.restart_with(&format!("[assistants.sales]\nsecrets = [\"env::INBOUND\"]\ncampaign_id = \"c\"\nbusiness = {{ name = \"Acme\" }}\n{limits}")).await;
+    let world = world.restart_with(&format!("[assistants.sales]\nsecrets = [\"env::INBOUND\"]\ncampaign_id = \"c\"\nmodels = [\"main\"]\nbusiness = {{ name = \"Acme\" }}\n{limits}")).await;
     for (customer, text) in [
         ("ana", "one"),
         ("ana", "two"),

@@ -151,7 +151,7 @@ pub(super) static ALL: &[Profile] = &[
         about: "deployment in the path, `api-version` and the header `api-key` needed; waits of -1 and 0",
         base: "/openai/deployments/*",
         api_version: ApiVersion::Needed,
-        key: Key::ApiKey,
+        key: Key::OwnHeader,
         ..AZURE
     },
     Profile {

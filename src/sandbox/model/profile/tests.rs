@@ -67,7 +67,7 @@ impl Server {
         let url = format!("{}/chat/completions{query}", self.model.url());
         let key = match profile.key {
             Key::Bearer => ("authorization", "Bearer key"),
-            Key::ApiKey | Key::Either => ("api-key", "key"),
+            Key::OwnHeader | Key::Either => ("api-key", "key"),
         };
         self.send(&url, Some(key), more).await
     }
@@ -464,7 +464,7 @@ async fn a_wait_is_told_in_the_server_s_way(
     assert_ne!(got.status, 200);
     assert_eq!(got.header(header), value);
     if value.is_empty() {
-        let mut names = got.headers.keys().map(|name| name.as_str());
+        let mut names = got.headers.keys().map(reqwest::header::HeaderName::as_str);
         assert!(!names.any(|name| name.contains("retry") || name.contains("ratelimit")));
     }
 }
