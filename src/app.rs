@@ -278,6 +278,7 @@ fn assistants(
             lineup: outside.lineup(config, assistant, metrics.assistant(name)),
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
+            on_unanswered: config.reply.unanswered.into(),
             limits: assistant.limits.into(),
             noticed: Noticed::default(),
             desk: desk.map(|desk| DeskTerms {

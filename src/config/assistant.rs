@@ -13,7 +13,7 @@ use crate::braze;
 use crate::domain::{Language, OnUnknown};
 use crate::problem::Problem;
 use crate::redact::Secret;
-use crate::turn::OnLate;
+use crate::turn::Instead;
 
 /// One assistant.
 #[derive(Clone, Debug, Deserialize)]
@@ -208,13 +208,16 @@ pub struct ReplyConfig {
     pub on_unknown: UnknownPolicy,
     /// What becomes of a message that is older than `ttl` before it could be answered: `apologise` (default) tells the
     /// customer once that it is too late; `hand_off` asks the desk to take over.
-    pub late: LatePolicy,
+    pub late: InsteadPolicy,
+    /// What becomes of a message that no model answered: `apologise` (default) sends the text `fallback`; `hand_off` asks
+    /// the desk to take over.
+    pub unanswered: InsteadPolicy,
 }
 
-/// What to do about messages that are too old to be answered, as the file spells it.
+/// What a customer gets instead of an answer, as the file spells it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LatePolicy {
+pub enum InsteadPolicy {
     /// Tell the customer.
     #[default]
     Apologise,
@@ -222,11 +225,11 @@ pub enum LatePolicy {
     HandOff,
 }
 
-impl From<LatePolicy> for OnLate {
-    fn from(policy: LatePolicy) -> Self {
+impl From<InsteadPolicy> for Instead {
+    fn from(policy: InsteadPolicy) -> Self {
         match policy {
-            LatePolicy::Apologise => Self::Apologise,
-            LatePolicy::HandOff => Self::HandOff,
+            InsteadPolicy::Apologise => Self::Apologise,
+            InsteadPolicy::HandOff => Self::HandOff,
         }
     }
 }
@@ -259,7 +262,9 @@ impl Default for ReplyConfig {
         Self {
             ttl: Duration::from_mins(15),
             on_unknown: UnknownPolicy::ResendOnce,
-            late: LatePolicy::Apologise,
+            late: InsteadPolicy::Apologise,
+            unanswered: InsteadPolicy::Apologise,
+            unanswered: InsteadPolicy::Apologise,
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Suppression {
 pub enum Failure {
     /// The model gave no usable answer in time.
     Model,
+    /// The model, or a filter in front of it, would not answer.
+    Refused,
     /// The assistant's prompt could not be rendered.
     Prompt,
     /// The assistant is no longer in the configuration.
@@ -81,7 +83,7 @@ impl Suppression {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -93,6 +95,7 @@ impl Outcome {
         Self::Suppressed(Suppression::Ignored),
         Self::Suppressed(Suppression::Limit),
         Self::Failed(Failure::Model),
+        Self::Failed(Failure::Refused),
         Self::Failed(Failure::Prompt),
         Self::Failed(Failure::NoAssistant),
         Self::Failed(Failure::Poison),
@@ -123,6 +126,7 @@ impl Outcome {
             Self::Suppressed(Suppression::Ignored) => "suppressed(ignored)",
             Self::Suppressed(Suppression::Limit) => "suppressed(limit)",
             Self::Failed(Failure::Model) => "failed(model)",
+            Self::Failed(Failure::Refused) => "failed(refused)",
             Self::Failed(Failure::Prompt) => "failed(prompt)",
             Self::Failed(Failure::NoAssistant) => "failed(no_assistant)",
             Self::Failed(Failure::Poison) => "failed(poison)",

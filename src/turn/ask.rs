@@ -30,23 +30,33 @@ pub(super) async fn answer(
     let customer = claimed.conversation.customer.key();
     let asking = asking(claimed, &customer, meter);
     let compose = || question(assistant, gathered, claimed);
-    match assistant.lineup.answer(compose, &asking).await {
-        Ok(answered) => Asked::Answered {
-            answer: answered.answer,
-            words: Private(joined(&claimed.waiting)),
-        },
-        Err(Unanswered::Composing(error)) => {
-            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
-            Asked::Failed(Failure::Prompt)
+    let answered = assistant.lineup.answer(compose, &asking).await;
+    Asked {
+        words: Private(joined(&claimed.waiting)),
+        answer: answered
+            .map(|answered| answered.answer)
+            .map_err(|unanswered| failure(assistant, claimed, &unanswered)),
+    }
+}
+
+fn failure(
+    assistant: &Assistant,
+    claimed: &Claimed,
+    unanswered: &Unanswered<PromptError>,
+) -> Failure {
+    let assistant = &assistant.name;
+    match unanswered {
+        Unanswered::Composing(error) => {
+            tracing::error!(assistant, %error, "the prompt could not be rendered");
+            Failure::Prompt
         }
-        Err(Unanswered::Fault(fault)) => {
-            tracing::warn!(
-                assistant = assistant.name,
-                conversation = %claimed.conversation.id,
-                %fault,
-                "the model gave no answer"
-            );
-            Asked::Failed(Failure::Model)
+        Unanswered::Fault(fault) => {
+            let conversation = claimed.conversation.id;
+            tracing::warn!(assistant, %conversation, %fault, "no model gave an answer");
+            match fault.is_refusal() {
+                true => Failure::Refused,
+                false => Failure::Model,
+            }
         }
     }
 }

@@ -52,7 +52,9 @@ pub struct Assistant {
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
-    pub on_late: OnLate,
+    pub on_late: Instead,
+    /// What becomes of messages that no model answered.
+    pub on_unanswered: Instead,
     /// What it may spend a day.
     pub limits: Limits,
     /// The last day on which it was said in the log that it has spent it.
@@ -63,10 +65,10 @@ pub struct Assistant {
     pub public_url: Option<String>,
 }
 
-/// What becomes of messages that are too old to be answered as if nothing were.
+/// What a customer gets instead of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnLate {
-    /// The customer hears that it is too late for an answer, once.
+pub enum Instead {
+    /// Words that say so, once.
     #[default]
     Apologise,
     /// People are asked to take over; where there is no desk, the customer hears an apology.
@@ -97,7 +99,8 @@ pub struct Turn {
     remembered: Vec<Message>,
 }
 
-/// Runs the turn of a claimed conversation; `meter` knows what it costs, also where it is dropped. An error means that nothing was decided and the claim goes back.
+/// Runs the turn of a claimed conversation; `meter` knows what it costs, also where it is dropped. An error means that
+/// nothing was decided and the claim goes back.
 pub async fn run(
     assistant: &Assistant,
     memory: &Memory,
@@ -134,10 +137,11 @@ async fn decide(
     budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
 ) -> Result<Decision, StoreError> {
-    let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
+    let rules = gathered.folder.rules();
     let terms = Terms {
-        has_desk,
+        has_desk: assistant.desk.is_some(),
         on_late: assistant.on_late,
+        on_unanswered: assistant.on_unanswered,
         reply_ttl: assistant.reply_ttl,
         now: gathered.now,
     };
@@ -154,7 +158,7 @@ async fn decide(
             }
             let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
             laps.lap(Stage::Ask);
-            judge::judge(asked, rules, has_desk)
+            judge::judge(asked, rules, terms)
         }
     })
 }

@@ -141,8 +141,9 @@ async fn every_fault_has_its_action(
         }
         let calls = (world.model.request_count(), world.spare.request_count());
         let (expected, outcome) = match has_spare {
+            false if matches!(fault, "refused" | "filtered") => ((alone, 0), "failed(refused)"),
             false => ((alone, 0), "failed(model)"),
-            true if spare == 0 => ((main, 0), "failed(model)"),
+            true if spare == 0 => ((main, 0), "failed(refused)"),
             true => ((main, spare), "replied"),
         };
         assert_eq!(calls, expected, "with a spare model: {has_spare}");
@@ -175,6 +176,30 @@ async fn what_passes_is_not_noticed(#[case] does: Does) {
     finish(&world).await;
     assert_eq!(world.heard("u1"), ["Here I am."]);
     assert_eq!(world.outcomes("u1"), ["replied"]);
+    world.end().await;
+}
+
+#[rstest]
+#[case::told("", "failed(model)")]
+#[case::handed_over("[reply]\nunanswered = \"hand_off\"", "handed_off")]
+#[tokio::test]
+async fn without_an_answer_the_customer_hears_so_or_people_take_over(
+    #[case] reply: &str,
+    #[case] outcome: &str,
+) {
+    let world = World::with_models(false, "", &format!("\n{reply}")).await;
+    OVERLOADED.to(&world.model);
+    world.says("u1", "Where is my parcel?").await;
+    finish(&world).await;
+    assert_eq!(world.outcomes("u1"), [outcome]);
+    assert_eq!(world.heard("u1").len(), 1);
+    let events = world.desk.requests();
+    assert_eq!(events.len(), usize::from(outcome == "handed_off"));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.json()["data"]["reason"] == "failure")
+    );
     world.end().await;
 }
 
