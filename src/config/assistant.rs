@@ -264,7 +264,6 @@ impl Default for ReplyConfig {
             on_unknown: UnknownPolicy::ResendOnce,
             late: InsteadPolicy::Apologise,
             unanswered: InsteadPolicy::Apologise,
-            unanswered: InsteadPolicy::Apologise,
         }
     }
 }

@@ -213,7 +213,7 @@ impl Lineup {
             attempts += 1;
             let called = target.call(body, limit, asking.meter, read).await;
             drop(slot);
-            target.note(pass, called.as_ref().err());
+            target.note(pass, called.as_ref().err(), limit);
             let fault = match called {
                 Ok(got) => {
                     return Ok(Run {

@@ -260,9 +260,9 @@ impl Target {
         }
     }
 
-    /// Notes what a call told about the target's health.
-    pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>) {
-        let opened = self.judge(pass, fault);
+    /// Notes what a call that had so much time told about the target's health.
+    pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) {
+        let opened = self.judge(pass, fault, limit);
         self.metrics.state(shown(self.state()));
         if let Some(fault) = fault.filter(|_| opened) {
             self.metrics.opened();
@@ -271,13 +271,15 @@ impl Target {
     }
 
     /// Gives whether that opened the breaker.
-    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>) -> bool {
+    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) -> bool {
         let breaker = &self.inner.breaker;
         let Some(fault) = fault else {
             pass.good();
             return false;
         };
         match fault.kind {
+            // Who was not given the usual time did not fail.
+            FaultKind::Timeout if limit < self.attempt_within(true) => false,
             FaultKind::Quota | FaultKind::Auth => {
                 drop(pass);
                 breaker.open_for(REFUSED_REST)
