@@ -215,7 +215,8 @@ impl World {
         let (table, models) = match text.has_spare {
             true => {
                 let url = spare.url();
-                let table = format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare-stand-in\"");
+                let table =
+                    format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare-stand-in\"");
                 (table, r#"models = ["main", "spare"]"#)
             }
             false => (String::new(), ""),
