@@ -1573,7 +1573,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
     );
     let message = refused.to_string();
     assert!(
-        message.contains("version 7") && message.contains("up to 2"),
+        message.contains("version 7") && message.contains("up to 4"),
         "{message}"
     );
     assert!(
