@@ -155,7 +155,10 @@ async fn take(State(state): State<Arc<Collected>>, headers: HeaderMap, body: Byt
 }
 
 fn span(span: opentelemetry_proto::tonic::trace::v1::Span) -> Span {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |bytes: &[u8]| {
+        let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        pairs.concat()
+    };
     Span {
         name: span.name,
         id: hex(&span.span_id),

@@ -30,6 +30,15 @@ fn counted(usage: &serde_json::Value) -> Reply {
     Reply::Raw(200, body.to_string())
 }
 
+/// Gives the answer of a server that keeps its words to itself, and has counted 100 tokens.
+fn filtered() -> Reply {
+    let body = json!({
+        "choices": [{"message": {"role": "assistant", "content": null}, "finish_reason": "content_filter"}],
+        "usage": {"prompt_tokens": 90, "completion_tokens": 10},
+    });
+    Reply::Raw(200, body.to_string())
+}
+
 /// Gives a world whose model takes 1,000 tokens for each answer, 0.0036 in money, with these limits of the assistant.
 async fn limited(limits: &str) -> World {
     let more = format!("{PRICE}\n[assistants.support.limits]\n{limits}");
@@ -85,14 +94,7 @@ async fn what_nobody_told_is_counted_as_such_and_costs_nothing() {
     world.model.script([
         counted(&json!(null)),
         // Words that nobody can use took their tokens all the same.
-        Reply::Raw(
-            200,
-            json!({
-                "choices": [{"message": {"role": "assistant", "content": null}, "finish_reason": "content_filter"}],
-                "usage": {"prompt_tokens": 90, "completion_tokens": 10},
-            })
-            .to_string(),
-        ),
+        filtered(),
     ]);
     world.tells("ana", "hello").await;
     assert_eq!(sums(&world, "assistant_spending"), ["2026-03-02 1 1 0 0"]);
@@ -120,6 +122,29 @@ async fn a_call_that_is_cut_short_is_counted_with_its_turn() {
     assert_eq!(
         sums(&world, "conversation_spending"),
         ["2026-03-02 2 1 1000 3600000"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_superseded_turn_is_charged_for_what_its_first_model_took() {
+    let world = World::with_models(true, "", "").await;
+    world.model.script([filtered()]);
+    let hold = world.spare.hold();
+    world.says("ana", "one").await;
+    world.clock.advance(SECOND);
+    soon(world.spare.wait_for(1)).await;
+    world.model.script([counted(
+        &json!({"prompt_tokens": 7, "completion_tokens": 3}),
+    )]);
+    world.says("ana", "two").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(2)).await;
+    drop(hold);
+    world.rest().await;
+    assert_eq!(
+        sums(&world, "conversation_spending"),
+        ["2026-03-02 3 1 110 0"]
     );
     world.end().await;
 }
@@ -166,18 +191,17 @@ async fn the_sums_of_a_day_outlive_the_process_and_end_at_midnight_where_the_bus
     // The clocks of New York are put forward on the 8th at two, so this Sunday has 23 hours.
     until(&world, "2026-03-08T05:00:00Z").await;
     world.tells("ana", "hello").await;
-    let sales = world.phone("sales");
-    sales.says("eve", "+15550101", "hello").await.unwrap();
-    world.pass(SECOND).await;
     let world = world.restart().await;
     world.tells("ana", "still there?").await;
     assert_eq!(world.outcomes("ana"), ["replied", "failed(limit)"]);
 
-    // Madrid and New York have days of their own; support's is that of UTC.
+    // Each assistant has days of its own: those of support are UTC's.
     until(&world, "2026-03-09T00:00:00Z").await;
     world.tells("ana", "good morning").await;
     assert_eq!(world.outcomes("ana").pop().unwrap(), "replied");
     let sales = world.phone("sales");
+    sales.says("eve", "+15550101", "hello").await.unwrap();
+    world.pass(SECOND).await;
     until(&world, "2026-03-09T03:59:58Z").await;
     sales.says("eve", "+15550101", "hello?").await.unwrap();
     world.pass(SECOND).await;

@@ -1565,7 +1565,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
             refused,
             OpenError::NewerSchema {
                 found: 7,
-                known: 2,
+                known: 4,
                 ..
             }
         ),

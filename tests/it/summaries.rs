@@ -389,3 +389,51 @@ async fn a_question_that_is_too_long_loses_old_messages_and_not_the_summary() {
     assert!(!shorter.contains("three"), "{shorter}");
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_a_summary_takes_is_written_down_whatever_becomes_of_it() {
+    let world = World::with(ON).await;
+    answers(&world.model);
+    let calls = |table: &str| {
+        let sql = format!("SELECT cast(sum(calls) AS TEXT) FROM {table}_spending");
+        world.rows(&sql).remove(0)
+    };
+    world
+        .model
+        .misbehave(Plan::status(500).when(TEMPLATE).times(1));
+    tells_all(&world, "ana", &["one", "two", "three"]).await;
+    wait_for_asked(&world, 1).await;
+    quiet(&world).await;
+    assert_eq!(
+        (calls("conversation"), calls("assistant")),
+        ("4".into(), "4".into())
+    );
+    world.tells("ana", "four").await;
+    wait_for_kept(&world, "ana", Some("Ana likes tulips. No. 1.")).await;
+    assert_eq!(
+        (calls("conversation"), calls("assistant")),
+        ("6".into(), "6".into())
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn at_a_limit_of_the_day_nothing_is_summed_up() {
+    let world = World::with(ON).await;
+    answers(&world.model);
+    tells_all(&world, "ana", &["one", "two"]).await;
+    let tokens =
+        world.rows("SELECT cast(input_tokens + output_tokens AS TEXT) FROM assistant_spending");
+    let tokens: u64 = tokens[0].parse().unwrap();
+    // The third answer goes beyond it; what follows it is not begun.
+    let limit = format!(
+        "[assistants.support.limits]\ncustomer_tokens_a_day = {}",
+        tokens + 1
+    );
+    let world = world.restart_with(&limit).await;
+    world.tells("ana", "three").await;
+    quiet(&world).await;
+    assert_eq!(world.heard("ana"), ["Noted."; 3]);
+    assert_eq!(asked(&world).len(), 0);
+    world.end().await;
+}

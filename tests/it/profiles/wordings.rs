@@ -109,6 +109,24 @@ async fn every_profile_is_understood(#[case] configured: Configured) {
     }
 }
 
+/// Without an object to look for, only the tags tell what is reasoning.
+#[rstest]
+#[tokio::test]
+async fn reasoning_is_taken_out_of_plain_text(
+    #[values(
+        "vllm",
+        "vllm-old",
+        "vllm-no-parser",
+        "vllm-no-parser-unopened",
+        "odd-unclosed-think"
+    )]
+    name: &str,
+) {
+    let asked = Asked::start(profile(name).into(), "answer = 'text'").await;
+    let answered = asked.ask(ASKED).await;
+    assert_eq!(*answered.expect(name).answer.reply, ANSWER);
+}
+
 /// Each field that the gateway sends by itself, refused by each server in its own way.
 #[rstest]
 #[tokio::test]
