@@ -8,6 +8,8 @@ use frontdesk::sandbox::{Model, Plan};
 use frontdesk::shutdown::Shutdown;
 use serde_json::{Value, json};
 
+use crate::world::soon;
+
 /// What no output may hold: keys have it, and so do answers and refusals.
 const NEVER_SHOWN: &str = "sesame";
 
@@ -276,6 +278,43 @@ async fn every_fault_is_named_with_what_to_do_and_hinders_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_are_asked_at_once() {
+    let mut street = Street::new();
+    let models = [street.add("a", "").await, street.add("b", "").await];
+    let held = models.each_ref().map(Model::hold);
+    let both_asked = async {
+        soon(models[0].wait_for(1)).await;
+        soon(models[1].wait_for(1)).await;
+        drop(held);
+    };
+    let (ended, ()) = tokio::join!(street.ask(&["--deadline", "2m"]), both_asked);
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    street.outside.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_s_name_for_its_model_cannot_command_a_terminal() {
+    let mut street = Street::new();
+    let model = street.add("main", "").await;
+    model.respond_with(|_| {
+        let body = json!({
+            "model": "red\u{1b}[31m", "choices": [{"message": {"content": "{\"reply\":\"4\"}"}}],
+        });
+        Reply::Raw(200, body.to_string())
+    });
+    let table = street.ask(&[]).await;
+    assert!(table.said.contains(" red[31m "), "{}", table.said);
+    assert!(!table.said.contains('\u{1b}'), "{}", table.said);
+    // Such a server tells no tokens, either.
+    assert!(
+        table.said.contains("main: the server tells no tokens"),
+        "{}",
+        table.said
+    );
+    street.outside.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_has_no_longer_than_the_deadline() {
     let mut street = Street::new();
     let silent = street.add("silent", "retries = 5").await;
@@ -286,6 +325,8 @@ async fn a_model_has_no_longer_than_the_deadline() {
         (Some(1), &json!("timeout"))
     );
     assert_eq!(told[0]["calls"], 1);
+    let took = told[0]["seconds"].as_f64().unwrap();
+    assert!((1.0..15.0).contains(&took), "{took} s");
     let endless = street.ask(&["--deadline", "1h"]).await;
     assert_eq!(endless.code, Some(2));
     street.outside.stop();

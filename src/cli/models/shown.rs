@@ -42,11 +42,11 @@ pub(super) fn table(asked: &[Asked<'_>]) -> String {
     let mut text = String::new();
     for row in &rows {
         let cells = row.iter().zip(&widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
+        let line: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", line.trim_end());
+        let _ = writeln!(text, "{}", line.join("  ").trim_end());
     }
     let said = asked
         .iter()
