@@ -198,8 +198,44 @@ async fn without_an_answer_the_customer_hears_so_or_people_take_over(
     assert!(
         events
             .iter()
-            .all(|event| event.json()["data"]["reason"] == "failure")
+            .all(|event| event.json()["reason"]["code"] == "failure")
     );
+    world.end().await;
+}
+
+#[rstest]
+#[case::says_nothing(Plan::hang())]
+#[case::drips_a_byte_a_second(Plan::drip())]
+#[case::sends_headers_and_stops(Plan::stall())]
+#[tokio::test]
+async fn the_deadline_holds_and_nobody_else_is_slowed(#[case] plan: Plan) {
+    let world = World::with_models(false, "", "").await;
+    world.model.misbehave(plan.times(1));
+    world.says("u1", "Hello?").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    world.says("u2", "Hello?").await;
+    world.clock.advance(SECOND);
+    let heard = |customer: &'static str| {
+        world
+            .braze
+            .wait_until_sent(move |sent| sent.iter().any(|sent| sent.recipient.value() == customer))
+    };
+    soon(heard("u2")).await;
+    // The turn began when the first second was over.
+    for _ in 0..23 {
+        world.clock.advance(SECOND);
+        world.breathe().await;
+    }
+    world.clock.advance(SECOND - Duration::from_millis(250));
+    world.breathe().await;
+    assert_eq!(world.heard("u1"), [""; 0], "given up too early");
+    world.clock.advance(Duration::from_millis(250));
+    soon(heard("u1")).await;
+    world.rest().await;
+    assert_eq!(world.outcomes("u1"), ["failed(model)"]);
+    assert_eq!(world.outcomes("u2"), ["replied"]);
+    assert_eq!(world.model.request_count(), 2);
     world.end().await;
 }
 
