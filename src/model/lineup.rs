@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::dialect::Dialect;
 use super::format::{self, Manner};
 use super::lenient::Text;
+use super::target::Got;
 use super::verdict::{LEAST, Left, Verdict, verdict};
 use super::{
     Answered, Completed, Fault, FaultKind, Meter, Question, Ruler, Target, Turn, object, think,
@@ -66,9 +67,7 @@ pub enum Unanswered<E> {
 
 /// What a run over the targets gave.
 struct Run<'a, T> {
-    read: T,
-    usage: super::Usage,
-    model: Option<String>,
+    got: Got<T>,
     target: &'a Target,
     attempts: u32,
     elapsed: Duration,
@@ -137,9 +136,9 @@ impl Lineup {
         let is_fallback = !self.is_first(run.target, asking.customer);
         self.metrics.answered_after(run.attempts, is_fallback);
         Ok(Answered {
-            answer: run.read,
-            usage: run.usage,
-            model: run.model,
+            answer: run.got.read,
+            usage: run.got.usage,
+            model: run.got.model,
             elapsed: run.elapsed,
             is_fallback,
             target: run.target.name().to_owned(),
@@ -168,9 +167,9 @@ impl Lineup {
             Unanswered::Fault(fault) => fault,
         })?;
         Ok(Completed {
-            text: Private(run.read),
-            usage: run.usage,
-            model: run.model,
+            text: Private(run.got.read),
+            usage: run.got.usage,
+            model: run.got.model,
             elapsed: run.elapsed,
         })
     }
@@ -198,8 +197,8 @@ impl Lineup {
             // To wait for a slot is a part of the attempt: who waits behind a slow target is slow, too.
             let until = left().saturating_sub(target.attempt_within(another));
             let slot = target.slot(left().saturating_sub(until)).await;
-            let limit = left().saturating_sub(until);
-            let Some(slot) = slot.filter(|_| !limit.is_zero()) else {
+            let most = left().saturating_sub(until);
+            let Some(slot) = slot.filter(|_| !most.is_zero()) else {
                 last = no_slot();
                 queue.remove(place);
                 continue;
@@ -211,18 +210,17 @@ impl Lineup {
             let manner = target.manner(dialect, next.is_roomy);
             let (body, read) = prepare(manner, next.is_shrunk).map_err(Unanswered::Composing)?;
             attempts += 1;
-            let called = target.call(body, limit, asking.meter, read).await;
+            let called = target.call(body, most, asking.meter, read).await;
             drop(slot);
-            target.note(pass, called.as_ref().err(), limit);
+            target.note(pass, called.as_ref().err(), most);
             let fault = match called {
                 Ok(got) => {
+                    let elapsed = self.clock.elapsed().saturating_sub(started);
                     return Ok(Run {
-                        read: got.read,
-                        usage: got.usage,
-                        model: got.model,
+                        got,
                         target,
                         attempts,
-                        elapsed: self.clock.elapsed().saturating_sub(started),
+                        elapsed,
                     });
                 }
                 Err(fault) => fault,
