@@ -106,7 +106,9 @@ fn part(part: &Value) -> String {
 fn usage(body: &Value) -> Usage {
     let count = |places: &[&str]| {
         let usage = body.get("usage")?;
-        places.iter().find_map(|place| tokens(usage.pointer(place)?))
+        places
+            .iter()
+            .find_map(|place| tokens(usage.pointer(place)?))
     };
     let input = count(&["/prompt_tokens", "/input_tokens"]);
     let within = count(&[
