@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{Config, meant};
+use crate::config::Config;
 use crate::handoff::DeskError;
 use crate::http::{Door, Doors};
 use crate::http_client::BuildError;
@@ -127,7 +127,7 @@ impl App {
         let (address, operator_address) = entrances.addresses();
         let shared = Shared {
             store: Arc::clone(&store),
-            assistants: Arc::new(assistants(config, &prompts, &outside)),
+            assistants: Arc::new(assistants(config, &prompts, &outside, &metrics)),
             memory: Arc::new(Memory::new(config.memory.clone())),
             metrics,
             clock: clock.clone(),
@@ -248,10 +248,10 @@ fn assistants(
     config: &Config,
     prompts: &[(String, Prompts)],
     outside: &Outside,
+    metrics: &Metrics,
 ) -> HashMap<String, Arc<Assistant>> {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
-        let model = meant(assistant.model.as_deref(), &config.models)?;
         let desk = assistant
             .desk
             .as_ref()
@@ -265,7 +265,7 @@ fn assistants(
             prompts: prompts.clone(),
             language: assistant.language(),
             zone: assistant.zone(),
-            target: outside.targets.get(model)?.clone(),
+            lineup: outside.lineup(config, assistant, metrics.assistant(name)),
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
             desk: desk.map(|desk| DeskTerms {

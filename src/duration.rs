@@ -15,6 +15,18 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     })
 }
 
+/// The same, for a key that may be left out; `#[serde(default)]` goes along.
+pub mod optional {
+    use super::{Deserializer, Duration};
+
+    /// Reads a duration that is there.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}
+
 fn parse(text: &str) -> Option<Duration> {
     let duration: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(duration).ok()

@@ -5,7 +5,7 @@ mod hints;
 
 use std::time::Duration;
 
-pub use address::{Plain, check_url};
+pub use address::{Plain, check_url, peer};
 pub use hints::retry_after;
 
 use reqwest::Url;

@@ -5,10 +5,12 @@
 //! that a customer sends can become one, and the number of series is known at the start.
 
 mod assistant;
+mod model;
 mod moment;
 mod outside;
 mod parts;
 mod process;
+mod spans;
 mod work;
 
 use std::collections::BTreeMap;
@@ -21,8 +23,10 @@ use prometheus_client::registry::Registry;
 use parts::Book;
 
 pub use assistant::{Arrival, Assistant};
+pub use model::{Breaker, Calling, Model, Tokens};
 pub use moment::{Folder, Standing};
-pub use outside::{Code, Desk, Model, Waiting, Workspace};
+pub use outside::{Code, Desk, Waiting, Workspace};
+pub use spans::{SpanEnd, Spans};
 pub use work::{Attempt, Doorway, Part, Stage, Store, TurnEnd, Work};
 
 /// The media type of what [`Metrics::render`] gives.
@@ -37,11 +41,33 @@ pub struct Names<'a> {
     /// The assistants.
     pub assistants: &'a [&'a str],
     /// The models.
-    pub models: &'a [&'a str],
+    pub models: &'a [ModelNames<'a>],
     /// The workspaces.
     pub workspaces: &'a [&'a str],
     /// The desks.
     pub desks: &'a [&'a str],
+}
+
+/// A model, by its name in the configuration and by what the convention for such measures says of it.
+#[derive(Clone, Debug)]
+pub struct ModelNames<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// The convention's labels of its calls.
+    pub labels: Vec<(&'static str, String)>,
+}
+
+/// The names that a convention gives to the measures of a model's calls.
+#[derive(Clone, Copy, Debug)]
+pub struct GenAi {
+    /// How long calls took; `_seconds` is added.
+    pub duration: &'static str,
+    /// The label of the fault that a call ended with.
+    pub error_type: &'static str,
+    /// The tokens of each call, input and output: the measure, and the label that tells them apart where it is one for both.
+    pub sizes: [(&'static str, Option<(&'static str, &'static str)>); 2],
+    /// The sums of tokens where there are such: input, output, and of these what was cached and what was reasoning.
+    pub counts: Option<[&'static str; 4]>,
 }
 
 /// The closed lists whose words stand in labels. The terms live above this module, so it is told them.
@@ -63,6 +89,8 @@ pub struct Closed {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Those that have the names of a convention.
+    shared: Registry,
     assistants: BTreeMap<String, Assistant>,
     nobody: Assistant,
     models: BTreeMap<String, Model>,
@@ -70,29 +98,38 @@ pub struct Metrics {
     desks: BTreeMap<String, Desk>,
     work: Work,
     store: Store,
+    spans: Spans,
     started: Timestamp,
 }
 
 impl Metrics {
     /// Makes the counters, all at zero.
-    pub fn new(names: Names<'_>, closed: &Closed, started: Timestamp) -> Self {
-        let mut book = Book::new();
+    pub fn new(names: Names<'_>, closed: &Closed, gen_ai: GenAi, started: Timestamp) -> Self {
+        let (mut book, mut shared) = (Book::new(), Book::without_prefix());
         let assistants = assistant::Assistants::register(&mut book);
+        let models = model::Models::register(&mut book, &mut shared, gen_ai);
         let outside = outside::Outside::register(&mut book);
         let work = Work::register(&mut book, closed);
         let store = Store::register(&mut book, closed);
+        let spans = Spans::register(&mut book);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         book.0.register("build", "The version that runs", build);
         Self {
             assistants: each(names.assistants, |name| assistants.handle(name, closed)),
             nobody: assistants.handle(NOBODY, closed),
-            models: each(names.models, |name| outside.model(name, closed)),
+            models: names
+                .models
+                .iter()
+                .map(|model| (model.name.to_owned(), models.handle(model, closed)))
+                .collect(),
             workspaces: each(names.workspaces, |name| outside.workspace(name)),
             desks: each(names.desks, |name| outside.desk(name)),
             work,
             store,
+            spans,
             started,
             registry: book.0,
+            shared: shared.0,
         }
     }
 
@@ -126,6 +163,11 @@ impl Metrics {
         &self.store
     }
 
+    /// Gives the counters of the traces.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
     /// Writes everything down as `OpenMetrics` text. Without what stands in the store its series are missing, so that an
     /// alert on their absence fires.
     pub fn render(
@@ -137,6 +179,7 @@ impl Metrics {
         let moment = moment::registry(self, now, standing, folders);
         let mut text = String::new();
         let written = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &self.shared))
             .and_then(|()| encode_registry(&mut text, &moment))
             .and_then(|()| encode_eof(&mut text));
         if written.is_err() {

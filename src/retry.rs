@@ -23,6 +23,15 @@ impl Schedule {
     }
 }
 
+/// Gives a wait from nothing to `most`, for the attempt number `attempt`: another one for each id, and the same one each
+/// time, so that a test knows when.
+pub fn jitter(most: Duration, attempt: u32, id: Uuid) -> Duration {
+    let [.., high, low] = *id.as_bytes();
+    let [turn, ..] = attempt.to_le_bytes();
+    let part = u16::from_be_bytes([high, low]).wrapping_add(u16::from(turn).wrapping_mul(40_503));
+    most.mul_f64(f64::from(part) / f64::from(u16::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -193,8 +193,9 @@ fn configuration(address: SocketAddr, settings: Settings, world: &World) -> Stri
         [models.main]
         base_url = "{}"
         model = "stand-in"
-        deadline = "5m"
+        concurrency = 20000
         [assistants.support]
+        deadline = "5m"
         secrets = ["env::INBOUND"]
         campaign_id = "campaign-1"
         [assistants.support.business]

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
-use crate::metrics::{Closed, Metrics, Names};
+use crate::http_client;
+use crate::metrics::{Closed, Metrics, ModelNames, Names};
 use crate::model::FaultKind;
+use crate::telemetry::gen_ai::{self, Generation};
 
 /// Makes the counters for everything that the configuration names.
 pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
@@ -17,13 +19,23 @@ pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
         ends: EndReason::ALL.map(EndReason::as_str).to_vec(),
         faults: FaultKind::ALL.map(FaultKind::as_str).to_vec(),
     };
+    let models = config.models.iter().map(|(name, target)| ModelNames {
+        name,
+        labels: gen_ai::labels(
+            target.provider(),
+            &target.model,
+            &http_client::peer(target.base_url().unwrap_or_default()),
+        ),
+    });
+    let models: Vec<_> = models.collect();
     let names = Names {
         assistants: &names(&config.assistants),
-        models: &names(&config.models),
+        models: &models,
         workspaces: &names(&config.workspaces),
         desks: &names(&config.desks),
     };
-    Metrics::new(names, &closed, clock.now())
+    let gen_ai = Generation::default().measures();
+    Metrics::new(names, &closed, gen_ai, clock.now())
 }
 
 fn names<T>(named: &BTreeMap<String, T>) -> Vec<&str> {

@@ -8,13 +8,14 @@ use crate::braze::{Campaign, Workspace};
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::Desk;
-use crate::metrics::Metrics;
-use crate::model::Target;
+use crate::metrics::{self, Metrics};
+use crate::model::{Lineup, Target};
 use crate::workers::Route;
 
 /// The clients of everything outside, by their names in the configuration.
 pub(super) struct Outside {
-    pub(super) targets: BTreeMap<String, Target>,
+    clock: Clock,
+    targets: BTreeMap<String, Target>,
     pub(super) desks: BTreeMap<String, Arc<Desk>>,
     workspaces: BTreeMap<String, Arc<Workspace>>,
 }
@@ -27,15 +28,17 @@ impl Outside {
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
         let mut outside = Self {
+            clock: clock.clone(),
             targets: BTreeMap::new(),
             desks: BTreeMap::new(),
             workspaces: BTreeMap::new(),
         };
         for (name, model) in &config.models {
-            let target = Target::new(model, clock.clone()).map_err(|source| StartError::Model {
-                name: name.clone(),
-                source: Box::new(source),
-            })?;
+            let target =
+                Target::new(name, model, clock.clone()).map_err(|source| StartError::Model {
+                    name: name.clone(),
+                    source: Box::new(source),
+                })?;
             let target = target.measured(metrics.model(name));
             outside.targets.insert(name.clone(), target);
         }
@@ -60,6 +63,25 @@ impl Outside {
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)
+    }
+
+    /// Gives the targets of an assistant, in its order.
+    pub(super) fn lineup(
+        &self,
+        config: &Config,
+        assistant: &AssistantConfig,
+        metrics: &metrics::Assistant,
+    ) -> Lineup {
+        let names = config.models_of(assistant);
+        let targets = names.iter().filter_map(|name| self.targets.get(*name));
+        let share = |(place, name): (usize, &&str)| Some((place, *assistant.shares.get(*name)?));
+        Lineup::new(
+            targets.cloned().collect(),
+            names.iter().enumerate().filter_map(share).collect(),
+            assistant.deadline,
+            self.clock.clone(),
+        )
+        .measured(metrics.clone())
     }
 
     /// Gives the ways out, each with the assistants that take it.

@@ -1,5 +1,6 @@
 //! One assistant: `[assistants.NAME]`, and what holds for the replies of all.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,13 +37,33 @@ pub struct AssistantConfig {
     /// The trigger property that the campaign's message shows. Default `external_system_msg_body`.
     #[serde(default = "default_property")]
     pub message_property: String,
-    /// The model that answers. Default: the only one.
-    pub model: Option<String>,
+    /// The models that answer: each turn asks the first, and the next where that one fails. Default: the only one.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Models that some customers' turns ask first, by name, with their share of customers in percent: the same customers
+    /// each time. Default: none, and the first model begins with all.
+    #[serde(default)]
+    pub shares: BTreeMap<String, u64>,
+    /// How long a turn may take to find an answer, over all models and attempts, 1 s to 5 min. Default 25 s: by then a
+    /// customer has looked at the phone twice.
+    #[serde(default = "default_deadline", with = "crate::duration")]
+    pub deadline: Duration,
     /// The desk that takes over. Default: none, and nobody can be brought in.
     pub desk: Option<String>,
     /// What prompts may say about the business: any keys; `name` is the one that the built-in prompts need.
     #[serde(default)]
     pub business: Map<String, Value>,
+}
+
+/// A second is what a fast model needs; five minutes is what a customer surely does not wait.
+const DEADLINE_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_mins(5);
+
+/// All customers, in percent.
+const ALL: u64 = 100;
+
+fn default_deadline() -> Duration {
+    Duration::from_secs(25)
 }
 
 fn default_language() -> String {
@@ -79,6 +100,7 @@ impl AssistantConfig {
         for (index, secret) in self.secrets.iter().enumerate() {
             problems.extend(secret.check(&format!("secrets[{index}]")));
         }
+        problems.extend(self.check_models());
         if self.campaign_id.trim().is_empty() {
             problems.push(
                 Problem::new("campaign_id", "is empty")
@@ -111,6 +133,39 @@ impl AssistantConfig {
                 "message_property",
                 "is the name of the property that carries the reply's id",
             ));
+        }
+        problems
+    }
+
+    fn check_models(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (place, name) in self.models.iter().enumerate() {
+            if self.models.iter().take(place).any(|other| other == name) {
+                let key = format!("models[{place}]");
+                problems.push(Problem::new(&key, format!("`{name}` is named twice")));
+            }
+        }
+        for (name, share) in &self.shares {
+            let key = format!("shares.{name}");
+            if !self.models.contains(name) {
+                problems.push(
+                    Problem::new(&key, "is not among this assistant's `models`")
+                        .help("name it there too; where it stands, it is tried when others fail"),
+                );
+            }
+            if !(1..=ALL).contains(share) {
+                problems.push(Problem::new(&key, "expected 1 to 100, in percent"));
+            }
+        }
+        let sum = self
+            .shares
+            .values()
+            .fold(0, |sum: u64, share| sum.saturating_add(*share));
+        if sum > ALL {
+            problems.push(Problem::new("shares", "are more than 100 % together"));
+        }
+        if !DEADLINE_RANGE.contains(&self.deadline) {
+            problems.push(Problem::new("deadline", "expected 1 s to 5 min"));
         }
         problems
     }

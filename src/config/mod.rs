@@ -193,6 +193,14 @@ impl Config {
         }
     }
 
+    /// Gives the names of the models that an assistant asks, in order: those it names, else the only one.
+    pub fn models_of<'a>(&'a self, assistant: &'a AssistantConfig) -> Vec<&'a str> {
+        match assistant.models.is_empty() {
+            true => only(&self.models).into_iter().collect(),
+            false => assistant.models.iter().map(String::as_str).collect(),
+        }
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
         let listeners = [&mut self.server.tls, &mut self.operator.tls];
@@ -276,11 +284,15 @@ impl Config {
                 assistant.workspace.as_deref(),
                 &self.workspaces,
             ));
-            problems.extend(lead(
-                &key("model"),
-                assistant.model.as_deref(),
-                &self.models,
-            ));
+            if assistant.models.is_empty() {
+                problems.extend(lead(&key("models"), None, &self.models));
+            }
+            for (place, model) in assistant.models.iter().enumerate() {
+                if !self.models.contains_key(model) {
+                    let key = key(&format!("models[{place}]"));
+                    problems.push(unknown(&key, model, &self.models));
+                }
+            }
             if let Some(desk) = assistant.desk.as_deref()
                 && !self.desks.contains_key(desk)
             {

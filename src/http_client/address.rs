@@ -40,6 +40,14 @@ pub fn check_url(key: &str, text: &str, plain: Plain) -> Option<Problem> {
     })
 }
 
+/// Gives the host and the port that a URL leads to; a checked configuration holds a URL with both.
+pub fn peer(url: &str) -> (String, u16) {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let port = url.as_ref().and_then(Url::port_or_known_default);
+    (host.to_owned(), port.unwrap_or_default())
+}
+
 /// Says what is wrong, and what to do about it.
 fn fault(text: &str, plain: Plain) -> Option<(String, String)> {
     let wrong = |message: &str, help: &str| Some((message.to_owned(), help.to_owned()));

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::Closed;
-use super::parts::{Book, Counters, OWN, Tally, Timing};
+use super::parts::{ATTEMPTS, Book, Counters, OWN, Sizes, SizesByLabel, Tally, Timing};
 
 /// How a request that brings a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct Assistant {
     acknowledged: Timing,
     messages: Tally,
     handoffs: Tally,
+    attempts: Sizes,
+    by_fallback: Counter,
 }
 
 /// The measures that all assistants share.
@@ -68,6 +72,8 @@ pub(super) struct Assistants {
     acknowledged: Timing,
     messages: Counters,
     handoffs: Counters,
+    attempts: SizesByLabel,
+    by_fallback: Counters,
 }
 
 impl Assistants {
@@ -84,17 +90,29 @@ impl Assistants {
                 "Customers' messages by the outcome that their turn decided",
             ),
             handoffs: book.counters("handoffs", "Conversations handed over to people"),
+            attempts: book.sizes_by_label(
+                "reply_attempts",
+                "Calls of models that one answer took, the good one included",
+                ATTEMPTS,
+            ),
+            by_fallback: book.counters(
+                "replies_by_fallback",
+                "Answers that another model gave than the one asked first",
+            ),
         }
     }
 
     pub(super) fn handle(&self, name: &str, closed: &Closed) -> Assistant {
         let named = Some(("assistant", name));
         let arrivals = Arrival::ALL.map(Arrival::as_str);
+        let labels = vec![("assistant", name.to_owned())];
         Assistant {
             arrivals: Tally::new(&self.arrivals, named, "result", &arrivals),
             acknowledged: self.acknowledged.clone(),
             messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
             handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
+            attempts: Sizes::of(&self.attempts, &labels),
+            by_fallback: self.by_fallback.get_or_create_owned(&labels),
         }
     }
 }
@@ -117,5 +135,14 @@ impl Assistant {
     /// Counts a conversation that was handed to people.
     pub fn handed_off(&self, reason: &'static str) {
         self.handoffs.add(reason, 1);
+    }
+
+    /// Counts an answer: how many calls of models it took, and whether another gave it than the one asked first.
+    pub fn answered_after(&self, attempts: u32, by_fallback: bool) {
+        self.attempts
+            .was(usize::try_from(attempts).unwrap_or(usize::MAX));
+        if by_fallback {
+            self.by_fallback.inc();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted for each model, workspace and desk.
+//! What is counted for each workspace and desk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,14 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::Closed;
 use super::parts::{Book, Counters, Gauges, OUTSIDE, Tally, Timing, Timings};
-
-/// What a call of a model counts as where there is no fault.
-const ANSWERED: &str = "answered";
-
-/// What it counts as where nobody waited for its end.
-const CANCELLED: &str = "cancelled";
 
 /// The ways in which a request over HTTP can end.
 const CODES: [&str; 10] = [
@@ -61,53 +54,6 @@ impl Code {
     }
 }
 
-/// Counts for one model. Cloning gives another handle on the same counters; the default one counts for nobody.
-#[derive(Clone, Debug, Default)]
-pub struct Model {
-    requests: Tally,
-    seconds: Timing,
-    tokens: Tally,
-    under_way: Gauge,
-}
-
-impl Model {
-    /// Counts a call as under way until what this gives is ended or dropped.
-    pub fn calls(&self) -> Calling {
-        self.under_way.inc();
-        Calling(Some(self.clone()))
-    }
-
-    /// Counts the tokens that the server told.
-    pub fn used(&self, input: Option<u64>, output: Option<u64>) {
-        self.tokens.add("input", input.unwrap_or_default());
-        self.tokens.add("output", output.unwrap_or_default());
-    }
-}
-
-/// A call of a model that is under way.
-#[derive(Debug)]
-pub struct Calling(Option<Model>);
-
-impl Calling {
-    /// Counts how it ended.
-    pub fn ended(mut self, took: Duration, fault: Option<&'static str>) {
-        if let Some(model) = self.0.take() {
-            model.requests.add(fault.unwrap_or(ANSWERED), 1);
-            model.seconds.took(took);
-            model.under_way.dec();
-        }
-    }
-}
-
-impl Drop for Calling {
-    fn drop(&mut self) {
-        if let Some(model) = self.0.take() {
-            model.requests.add(CANCELLED, 1);
-            model.under_way.dec();
-        }
-    }
-}
-
 /// Counts for one workspace. Cloning gives another handle on the same counters; the default one counts for nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
@@ -127,8 +73,7 @@ impl Workspace {
 
     /// Counts a delivery among those that wait at the gate, for as long as what this gives is kept.
     pub fn waits(&self) -> Waiting {
-        self.waiting.inc();
-        Waiting(self.waiting.clone())
+        Waiting::counted(&self.waiting)
     }
 
     /// Notes how long a delivery waited at the gate.
@@ -154,6 +99,13 @@ impl Workspace {
 #[derive(Debug)]
 pub struct Waiting(Gauge);
 
+impl Waiting {
+    pub(super) fn counted(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.dec();
@@ -178,10 +130,6 @@ impl Desk {
 /// The measures that everything outside shares.
 #[derive(Debug)]
 pub(super) struct Outside {
-    model_requests: Counters,
-    model_seconds: Timings,
-    model_tokens: Counters,
-    model_calls: Gauges,
     braze_requests: Counters,
     braze_seconds: Timings,
     gate_waits: Timings,
@@ -193,12 +141,6 @@ pub(super) struct Outside {
 impl Outside {
     pub(super) fn register(book: &mut Book) -> Self {
         Self {
-            model_requests: book.counters(
-                "model_requests",
-                "Calls of a model: answered, cancelled since nobody waited any more, or the kind of fault",
-            ),
-            model_seconds: book.timings("model", "Whole calls of a model", OUTSIDE),
-            model_tokens: book.counters("model_tokens", "Tokens, where the model's server tells them"),
             braze_requests: book.counters(
                 "braze_requests",
                 "Requests to Braze by class of status, or by how they failed without one",
@@ -213,27 +155,11 @@ impl Outside {
                 "gate_waiting",
                 "Replies that wait at a workspace's gate now",
             ),
-            model_calls: book.gauges("model_calls", "Calls of a model that are under way"),
             desk_requests: book.counters(
                 "desk_requests",
                 "Requests to a desk by class of status, or by how they failed without one",
             ),
             desk_seconds: book.timings("desk", "Whole requests to a desk", OUTSIDE),
-        }
-    }
-
-    pub(super) fn model(&self, name: &str, closed: &Closed) -> Model {
-        let named = Some(("model", name));
-        let labels = vec![("model", name.to_owned())];
-        let results: Vec<_> = [ANSWERED, CANCELLED]
-            .into_iter()
-            .chain(closed.faults.iter().copied())
-            .collect();
-        Model {
-            requests: Tally::new(&self.model_requests, named, "result", &results),
-            seconds: Timing::new(&self.model_seconds, "model", name),
-            tokens: Tally::new(&self.model_tokens, named, "direction", &["input", "output"]),
-            under_way: self.model_calls.get_or_create_owned(&labels),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pieces that measures are made of: tallies over closed lists, timings, and the book where each is written down.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -26,6 +27,35 @@ pub(super) const OUTSIDE: &[f64] = &[
 /// Bounds for the writes of one commit, up to the most that share one.
 pub(super) const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
+/// Bounds for the attempts at one reply: each target of an assistant is asked a few times at most.
+pub(super) const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+
+/// Bounds for whole calls of a model, as the convention for such measures has them.
+pub(super) const SHARED_SECONDS: &[f64] = &[
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+];
+
+/// Bounds for the tokens of a call, as the convention for such measures has them.
+pub(super) const SHARED_TOKENS: &[f64] = &[
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1_024.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+
+/// Billionths in one unit of money.
+const NANOS: f64 = 1e9;
+
 /// The labels of one series: made at the start, never for an event.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
@@ -37,6 +67,12 @@ pub(super) type Gauges = Family<Labels, Gauge>;
 
 /// Histograms with the same bounds and labels' names.
 pub(super) type Timings = Family<Labels, Histogram, Bounds>;
+
+/// Histograms of sizes with the same bounds and labels' names.
+pub(super) type SizesByLabel = Timings;
+
+/// Sums of money with the same labels' names.
+pub(super) type Moneys = Family<Labels, Counter<f64, AtomicU64>>;
 
 /// Makes histograms with these bounds.
 #[derive(Clone, Debug)]
@@ -92,7 +128,12 @@ pub(super) struct Timing(Histogram);
 impl Timing {
     /// Makes the series of one label.
     pub(super) fn new(timings: &Timings, key: &'static str, value: &str) -> Self {
-        Self(timings.get_or_create_owned(&vec![(key, value.to_owned())]))
+        Self::of(timings, &vec![(key, value.to_owned())])
+    }
+
+    /// Makes the series of these labels.
+    pub(super) fn of(timings: &Timings, labels: &Labels) -> Self {
+        Self(timings.get_or_create_owned(labels))
     }
 
     pub(super) fn took(&self, time: Duration) {
@@ -111,6 +152,11 @@ impl Default for Timing {
 pub(super) struct Sizes(Histogram);
 
 impl Sizes {
+    /// Makes the series of these labels.
+    pub(super) fn of(sizes: &SizesByLabel, labels: &Labels) -> Self {
+        Self(sizes.get_or_create_owned(labels))
+    }
+
     pub(super) fn was(&self, size: usize) {
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         self.0.observe(f64::from(size));
@@ -123,6 +169,27 @@ impl Default for Sizes {
     }
 }
 
+/// Adds up money.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Money(Counter<f64, AtomicU64>);
+
+impl Money {
+    /// Makes the series of these labels.
+    pub(super) fn new(moneys: &Moneys, labels: &Labels) -> Self {
+        Self(moneys.get_or_create_owned(labels))
+    }
+
+    /// Adds so many billionths of a unit.
+    pub(super) fn add(&self, nanos: u64) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a call's cost is far below what a float holds exactly"
+        )]
+        let units = nanos as f64 / NANOS;
+        self.0.inc_by(units);
+    }
+}
+
 /// Where measures are written down, each with its help.
 #[derive(Debug)]
 pub(super) struct Book(pub(super) Registry);
@@ -132,11 +199,23 @@ impl Book {
         Self(Registry::with_prefix(PREFIX))
     }
 
+    /// Makes one whose measures have whole names of their own.
+    pub(super) fn without_prefix() -> Self {
+        Self(Registry::default())
+    }
+
     /// Counts events; `_total` is added to the name.
     pub(super) fn counters(&mut self, name: &str, help: &str) -> Counters {
         let counters = Counters::default();
         self.0.register(name, help, counters.clone());
         counters
+    }
+
+    /// Adds up money; `_total` is added to the name.
+    pub(super) fn moneys(&mut self, name: &str, help: &str) -> Moneys {
+        let moneys = Moneys::default();
+        self.0.register(name, help, moneys.clone());
+        moneys
     }
 
     /// Shows how many there are.
@@ -167,6 +246,18 @@ impl Book {
         self.0
             .register_with_unit(name, help, Unit::Seconds, histogram.clone());
         Timing(histogram)
+    }
+
+    /// Takes sizes of several things, in what the name says.
+    pub(super) fn sizes_by_label(
+        &mut self,
+        name: &str,
+        help: &str,
+        bounds: &'static [f64],
+    ) -> SizesByLabel {
+        let sizes = SizesByLabel::new_with_constructor(Bounds(bounds));
+        self.0.register(name, help, sizes.clone());
+        sizes
     }
 
     /// Takes sizes, in what the name says.

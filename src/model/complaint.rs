@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::FaultKind;
+use super::dialect::{Field, Fields};
 
 /// The longest name that is kept: no server's own is longer, and a sentence is no name.
 const NAME_CHARS_MAX: usize = 64;
@@ -11,6 +12,8 @@ const NAME_CHARS_MAX: usize = 64;
 #[derive(Default)]
 pub(super) struct Complaint {
     names: Vec<String>,
+    /// Where in the request the mistake is, by the server's own words, in lower case.
+    places: String,
     message: String,
 }
 
@@ -21,6 +24,7 @@ impl Complaint {
             Ok(value) => Self::from_value(&value),
             Err(_) => Self {
                 names: Vec::new(),
+                places: String::new(),
                 message: String::from_utf8_lossy(body).to_lowercase(),
             },
         }
@@ -46,6 +50,14 @@ impl Complaint {
             .chain(error.as_str())
             .collect::<Vec<_>>()
             .join(" ");
+        let details = ["detail", "message"].map(|key| error.get(key));
+        let places = details
+            .into_iter()
+            .flatten()
+            .flat_map(places)
+            .chain(error.get("param").and_then(Value::as_str))
+            .collect::<Vec<_>>()
+            .join(" ");
         let window = if error.get("n_ctx").is_some() {
             " n_ctx"
         } else {
@@ -53,6 +65,7 @@ impl Complaint {
         };
         Self {
             names,
+            places: places.to_lowercase(),
             message: message.to_lowercase() + window,
         }
     }
@@ -61,6 +74,19 @@ impl Complaint {
     pub(super) fn code(&self) -> Option<String> {
         let word = self.names.iter().find(|name| name.parse::<f64>().is_err());
         word.or(self.names.first()).cloned()
+    }
+
+    /// Gives the message in lower case, for what it says beside the fault.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Gives the fields that the server names: where it says the place, those of the place, else those of its message.
+    pub(super) fn named(&self) -> Fields {
+        match fields(&self.places) {
+            none if none == Fields::default() => fields(&self.message),
+            some => some,
+        }
     }
 
     /// Tells the kind of fault. `status` is that of the response; a complaint in a success may bring its own.
@@ -122,6 +148,37 @@ impl Complaint {
             .any(|name| NAMES.iter().any(|part| name.contains(part)))
             || WORDS.iter().any(|words| self.message.contains(words))
     }
+}
+
+/// Gives the places in a list of details, as validators write them: `[{"loc": ["body", "max_tokens"], ..}]`.
+fn places(details: &Value) -> impl Iterator<Item = &str> {
+    let details = details.get("detail").unwrap_or(details);
+    let details = details.as_array().into_iter().flatten();
+    let places = details.filter_map(|detail| detail.get("loc")?.as_array());
+    places.flatten().filter_map(Value::as_str)
+}
+
+fn fields(text: &str) -> Fields {
+    const WORDS: [(Field, &[&str]); 6] = [
+        (Field::MaxTokens, &["max_tokens"]),
+        (Field::MaxCompletionTokens, &["max_completion_tokens"]),
+        (Field::JsonSchema, FORMAT),
+        (Field::JsonObject, FORMAT),
+        (Field::Tools, &["tool", "function"]),
+        (Field::Temperature, &["temperature"]),
+    ];
+    const FORMAT: &[&str] = &[
+        "response_format",
+        "json_schema",
+        "json_object",
+        "structured output",
+        "guided",
+        "grammar",
+    ];
+    let named = WORDS
+        .iter()
+        .filter(|(_, words)| words.iter().any(|word| text.contains(word)));
+    named.fold(Fields::default(), |fields, (field, _)| fields.with(*field))
 }
 
 /// Tells whether an `error` field says something: servers send it empty along with good answers.

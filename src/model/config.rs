@@ -1,10 +1,15 @@
 //! The settings of a target: `[models.NAME]`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
+use super::preset::{Preset, Ways};
+use super::{AnswerMode, PriceConfig, TokenLimitField};
 use crate::http_client::{self, Plain};
 use crate::problem::Problem;
 use crate::redact::Secret;
@@ -13,25 +18,43 @@ use crate::redact::Secret;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetConfig {
+    /// The server's kind: `openai`, `azure`, `mistral`, `groq`, `openrouter`, `deepseek`, `vllm`, `ollama`, `llama.cpp` or
+    /// `lmstudio`. It changes the defaults of the keys below and nothing else. Default: none, for any other server.
+    #[serde(default)]
+    pub preset: Option<Preset>,
     /// Where the API begins, `http` or `https`, without the `/chat/completions` that is added to it:
-    /// `https://api.openai.com/v1`. A slash at its end does not matter.
-    pub base_url: String,
+    /// `https://api.openai.com/v1`. A slash at its end does not matter. Presets know it, but for `azure`.
+    #[serde(default)]
+    pub base_url: Option<String>,
     /// Whether `base_url` may be `http` though it leads to another machine, where all on the way could read what
     /// customers write. Default no.
     #[serde(default)]
     pub allow_http: bool,
     /// The model's name, as the server knows it.
     pub model: String,
-    /// The key that is sent as a bearer token. Default: none is sent, as local servers like it.
+    /// The key that is sent. Default: none is, as local servers like it.
     #[serde(default)]
     pub api_key: Option<Secret>,
-    /// How the server is made to answer with an object. Default `json_schema`.
+    /// The header that carries the key by itself, such as `api-key`. Default: `Authorization`, as a bearer token.
     #[serde(default)]
-    pub answer: AnswerMode,
-    /// How long a whole answer may take, from the connection to its last byte, 1 s to 5 min. Default 25 s: by then a
-    /// customer has looked at the phone twice.
-    #[serde(default = "default_deadline", with = "crate::duration")]
-    pub deadline: Duration,
+    pub key_header: Option<String>,
+    /// More headers, by name. They are not secret.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What is added to the URL, by name, such as `api-version`. It is not secret.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// More fields of the request's body, by name; one that the gateway sends itself is replaced.
+    #[serde(default)]
+    pub body: Map<String, Value>,
+    /// How the server is made to answer with an object: `json_schema`, `json_object`, `tools` or `text`. Default
+    /// `json_schema`. Where the server refuses it by name, the next simpler one is taken.
+    #[serde(default)]
+    pub answer: Option<AnswerMode>,
+    /// The field that carries `max_tokens`: `max_tokens` or `max_completion_tokens`. Default `max_tokens`. Where the
+    /// server refuses it by name, the other one is taken.
+    #[serde(default)]
+    pub token_limit_field: Option<TokenLimitField>,
     /// How many tokens an answer may have, 16 to 100,000, or 0 to send no limit. Default 800: the longest WhatsApp
     /// message in any language, and the fields around it. Models that reason need more, since that counts too.
     #[serde(default = "default_max_tokens")]
@@ -39,35 +62,67 @@ pub struct TargetConfig {
     /// How freely the model words its answers, 0 to 2. Default: none is sent, and the server's own holds.
     #[serde(default)]
     pub temperature: Option<f64>,
+    /// How long a connection may take, 100 ms to 30 s. Default 3 s: a server that is up takes a tenth of that.
+    #[serde(default = "default_connect_within", with = "crate::duration")]
+    pub connect_within: Duration,
+    /// How long the answer's first byte may take, 100 ms to 5 min. Default: as long as the attempt, since most servers
+    /// send it with the whole answer.
+    #[serde(default, with = "crate::duration::optional")]
+    pub first_byte_within: Option<Duration>,
+    /// How long one whole call may take, 1 s to 5 min. Default: 8 s where another target follows, so that it has time
+    /// too, else what is left of the turn's deadline.
+    #[serde(default, with = "crate::duration::optional")]
+    pub attempt_within: Option<Duration>,
+    /// How often a turn asks this target again after a fault that may pass, 0 to 5. Default 1.
+    #[serde(default = "default_retries")]
+    pub retries: u32,
+    /// Calls at once, 1 to 50,000; the others wait in turn. Default 2,000, as many as there are turns at once; 4 for
+    /// `ollama`, `llama.cpp` and `lmstudio`, where more would wait inside the server.
+    #[serde(default)]
+    pub concurrency: Option<usize>,
+    /// What its tokens cost. Default: nothing is known of that.
+    #[serde(default)]
+    pub price: Option<PriceConfig>,
 }
 
-/// How the server is made to answer with an object. What comes back is read leniently in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AnswerMode {
-    /// By a JSON schema: the surest way, where the server knows it.
-    #[default]
-    JsonSchema,
-    /// By asking for some JSON object; its fields are told in the prompt.
-    JsonObject,
-    /// By the prompt alone.
-    Text,
-}
-
+/// As many as there are turns under way at once by default.
+const CONCURRENCY: usize = 2_000;
+/// Headers that carry keys.
+const SECRET_HEADERS: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "api-key",
+    "x-api-key",
+    "cookie",
+];
+/// More calls at once than that no machine has ports for.
+const CONCURRENCY_RANGE: std::ops::RangeInclusive<usize> = 1..=50_000;
+/// A tenth of a second is what a far continent takes; half a minute is all that a customer has.
+const CONNECT_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(30);
+/// From what a fast server takes to what no customer waits for.
+const FIRST_BYTE_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_mins(5);
 /// A second is what a fast model needs; five minutes is what a customer surely does not wait.
-const DEADLINE_RANGE: std::ops::RangeInclusive<Duration> =
+const ATTEMPT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_mins(5);
+/// More would be a storm against a server that is down.
+const RETRIES_MAX: u32 = 5;
 /// Below 16 not even the empty object fits; no model writes more than 100,000 in one answer.
-const MAX_TOKENS_RANGE: std::ops::RangeInclusive<u32> = 16..=100_000;
+pub(super) const MAX_TOKENS_RANGE: std::ops::RangeInclusive<u32> = 16..=100_000;
 /// What the API itself allows.
 const TEMPERATURE_RANGE: std::ops::RangeInclusive<f64> = 0.0..=2.0;
 
-fn default_deadline() -> Duration {
-    Duration::from_secs(25)
-}
-
 fn default_max_tokens() -> u32 {
     800
+}
+
+fn default_connect_within() -> Duration {
+    Duration::from_secs(3)
+}
+
+fn default_retries() -> u32 {
+    1
 }
 
 impl TargetConfig {
@@ -78,13 +133,14 @@ impl TargetConfig {
         if self.model.trim().is_empty() {
             problems.push(Problem::new("model", "the model's name is empty"));
         }
-        problems.extend(
-            self.api_key
-                .as_ref()
-                .and_then(|key| key.check_sent("api_key")),
-        );
-        if !DEADLINE_RANGE.contains(&self.deadline) {
-            problems.push(Problem::new("deadline", "expected 1 s to 5 min"));
+        problems.extend(self.check_key());
+        problems.extend(self.check_extras());
+        problems.extend(self.check_times());
+        if self.retries > RETRIES_MAX {
+            problems.push(Problem::new("retries", "expected 0 to 5"));
+        }
+        if !CONCURRENCY_RANGE.contains(&self.concurrency()) {
+            problems.push(Problem::new("concurrency", "expected 1 to 50,000"));
         }
         if self.max_tokens != 0 && !MAX_TOKENS_RANGE.contains(&self.max_tokens) {
             problems.push(
@@ -92,13 +148,119 @@ impl TargetConfig {
                     .help("0 leaves the limit to the server"),
             );
         }
-        if self
-            .temperature
-            .is_some_and(|value| !TEMPERATURE_RANGE.contains(&value))
-        {
+        let temperature = self.temperature;
+        if temperature.is_some_and(|value| !TEMPERATURE_RANGE.contains(&value)) {
             problems.push(Problem::new("temperature", "expected 0 to 2"));
         }
+        let price = self.price.iter().flat_map(PriceConfig::check);
+        problems.extend(price.map(|problem| problem.under("price")));
         problems
+    }
+
+    fn check_key(&self) -> Option<Problem> {
+        match &self.api_key {
+            Some(key) => key.check_sent("api_key"),
+            None if self.ways().needs_key => Some(
+                Problem::new("api_key", "is missing, and this preset's server needs one")
+                    .help("a reference such as `env::MODEL_API_KEY`"),
+            ),
+            None => None,
+        }
+    }
+
+    fn check_extras(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let is_name = |name: &str| name.parse::<HeaderName>().is_ok();
+        if self
+            .key_header
+            .as_deref()
+            .is_some_and(|name| !is_name(name))
+        {
+            problems.push(Problem::new("key_header", "is no name of a header"));
+        }
+        for (name, value) in &self.headers {
+            let key = format!("headers.{name}");
+            if !is_name(name) || value.parse::<HeaderValue>().is_err() {
+                problems.push(Problem::new(&key, "cannot be sent as a header"));
+            } else if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                problems.push(
+                    Problem::new(&key, "would stand in the file for all to read")
+                        .help("name the header in `key_header`, and the key's place in `api_key`"),
+                );
+            }
+        }
+        let ours = ["messages", "stream", "n"];
+        let taken = self
+            .body
+            .keys()
+            .filter(|name| ours.contains(&name.as_str()));
+        problems.extend(
+            taken.map(|name| Problem::new(&format!("body.{name}"), "is the gateway's own to set")),
+        );
+        problems
+    }
+
+    fn check_times(&self) -> Vec<Problem> {
+        let times = [
+            (
+                "connect_within",
+                Some(self.connect_within),
+                CONNECT_RANGE,
+                "expected 100 ms to 30 s",
+            ),
+            (
+                "first_byte_within",
+                self.first_byte_within,
+                FIRST_BYTE_RANGE,
+                "expected 100 ms to 5 min",
+            ),
+            (
+                "attempt_within",
+                self.attempt_within,
+                ATTEMPT_RANGE,
+                "expected 1 s to 5 min",
+            ),
+        ];
+        let wrong = times
+            .into_iter()
+            .filter(|(_, time, range, _)| time.is_some_and(|time| !range.contains(&time)));
+        wrong
+            .map(|(key, _, _, expected)| Problem::new(key, expected))
+            .collect()
+    }
+
+    fn ways(&self) -> Ways {
+        Preset::ways(self.preset)
+    }
+
+    pub(super) fn answer_mode(&self) -> AnswerMode {
+        self.answer.unwrap_or(self.ways().answer)
+    }
+
+    pub(super) fn token_limit_field(&self) -> TokenLimitField {
+        self.token_limit_field
+            .unwrap_or(self.ways().token_limit_field)
+    }
+
+    /// Gives the header that carries the key by itself; `None` for a bearer token.
+    pub(super) fn key_header(&self) -> Option<&str> {
+        self.key_header.as_deref().or(self.ways().key_header)
+    }
+
+    /// Gives the calls that may be under way at once.
+    pub(super) fn concurrency(&self) -> usize {
+        let known = self.concurrency.or(self.ways().concurrency);
+        known.unwrap_or(CONCURRENCY)
+    }
+
+    /// Gives where the API begins, as it is written; `None` where neither the file nor the preset says.
+    pub fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref().or(self.ways().base_url)
+    }
+
+    /// Gives the name that telemetry has for the server.
+    pub fn provider(&self) -> &'static str {
+        self.ways().provider
     }
 
     /// Gives the secrets, each with the key that it stands under, for the one who fills them in.
@@ -111,12 +273,16 @@ impl TargetConfig {
 
     /// Gives the checked base URL.
     pub(super) fn endpoint(&self) -> Result<Url, Problem> {
+        let Some(base_url) = self.base_url() else {
+            let missing = Problem::new("base_url", "is missing");
+            return Err(missing.help("where the API begins, such as `https://host/v1`"));
+        };
         let plain = Plain::IfAllowed(self.allow_http);
-        if let Some(problem) = http_client::check_url("base_url", &self.base_url, plain) {
+        if let Some(problem) = http_client::check_url("base_url", base_url, plain) {
             return Err(problem);
         }
         let wrong = |message: &str| Problem::new("base_url", message);
-        let url = Url::parse(&self.base_url).map_err(|error| wrong(&error.to_string()))?;
+        let url = Url::parse(base_url).map_err(|error| wrong(&error.to_string()))?;
         if url
             .path()
             .trim_end_matches('/')
@@ -156,11 +322,8 @@ mod tests {
     fn two_fields_are_enough() {
         let config = config("base_url = 'http://localhost:8080/v1'\nmodel = 'm'");
         assert_eq!(keys(&config), [""; 0]);
-        assert_eq!(config.answer, AnswerMode::JsonSchema);
-        assert_eq!(
-            (config.deadline, config.max_tokens),
-            (Duration::from_secs(25), 800)
-        );
+        assert_eq!(config.answer_mode(), AnswerMode::JsonSchema);
+        assert_eq!((config.max_tokens, config.concurrency()), (800, 2_000));
         assert!(config.temperature.is_none() && config.key().is_none());
     }
 
@@ -170,7 +333,8 @@ mod tests {
             "colour = 'red'",
             "api_key = 'sk-123'",
             "answer = 'xml'",
-            "deadline = '-1s'",
+            "attempt_within = '-1s'",
+            "preset = 'acme'",
         ] {
             let text = format!("base_url = 'https://h/v1'\nmodel = 'm'\n{more}");
             assert!(toml::from_str::<TargetConfig>(&text).is_err(), "{more}");
@@ -186,14 +350,16 @@ mod tests {
     #[case("", false)]
     fn base_urls(#[case] base_url: &str, #[case] good: bool) {
         let mut config = config("base_url = ''\nmodel = 'm'");
-        base_url.clone_into(&mut config.base_url);
+        config.base_url = Some(base_url.to_owned());
         assert_eq!(keys(&config).is_empty(), good, "{:?}", config.check());
     }
 
     #[test]
     fn all_problems_are_told_together() {
         let mut config = config(
-            "base_url = 'x'\nmodel = ' '\napi_key = 'env::K'\ndeadline = '0s'\nmax_tokens = 3\ntemperature = 3",
+            "base_url = 'x'\nmodel = ' '\napi_key = 'env::K'\nconnect_within = '1ms'\nattempt_within = '10m'\n\
+             first_byte_within = '1us'\nretries = 6\nconcurrency = 0\nmax_tokens = 3\ntemperature = 3\nkey_header = 'a b'\n\
+             headers = { 'X-Api-Key' = 'k', 'a b' = 'c' }\nbody = { stream = true }\nprice = { input = -1, output = 1 }",
         );
         for (name, secret) in config.secrets() {
             assert_eq!(name, "api_key");
@@ -203,9 +369,18 @@ mod tests {
             "base_url",
             "model",
             "api_key",
-            "deadline",
+            "key_header",
+            "headers.X-Api-Key",
+            "headers.a b",
+            "body.stream",
+            "connect_within",
+            "first_byte_within",
+            "attempt_within",
+            "retries",
+            "concurrency",
             "max_tokens",
             "temperature",
+            "price.input",
         ];
         assert_eq!(keys(&config), expected);
         assert!(!format!("{:?} {config:?}", config.check()).contains("sk\u{7}1"));

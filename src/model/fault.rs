@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::dialect::Fields;
+
 /// Why a call gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Fault {
@@ -14,6 +16,10 @@ pub struct Fault {
     pub code: Option<String>,
     /// How long the server asks to be left alone: above zero, and no more than ten minutes.
     pub retry_after: Option<Duration>,
+    /// Whether the token limit ended the answer.
+    pub(super) is_cut: bool,
+    /// The fields of the request that the server names in its refusal.
+    pub(super) named: Fields,
 }
 
 /// The kinds of fault. The names are for metrics and settings, so none is ever renamed.
@@ -92,6 +98,8 @@ impl From<FaultKind> for Fault {
             status: None,
             code: None,
             retry_after: None,
+            is_cut: false,
+            named: Fields::default(),
         }
     }
 }

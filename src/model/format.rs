@@ -4,42 +4,77 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Action, AnswerMode, Question, Role, TargetConfig, Turn};
+use super::dialect::{AnswerMode, Dialect};
+use super::{Action, Question, Role, TargetConfig, Turn};
 
 /// What stands in for the customer where a conversation's window begins with the business: some servers demand that the
 /// customer speaks first. It is no language's word.
 const LEFT_OUT: &str = "…";
 
+/// The name of the object that is asked for, and of the tool that takes it.
+const ANSWER: &str = "answer";
+
+/// How a request is written for one attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
+    pub(super) config: &'a TargetConfig,
+    pub(super) dialect: Dialect,
+    /// The tokens that the answer may have, where a limit is sent.
+    pub(super) max_tokens: u32,
+}
+
 /// Gives the body that asks for the answer object.
-pub(super) fn question(config: &TargetConfig, question: &Question) -> Value {
+pub(super) fn question(manner: Manner<'_>, question: &Question) -> Value {
     let instructions = instructions(&question.rules);
     let system = [question.system.trim_end(), "\n\n", &instructions].concat();
     let mut messages = vec![message("system", system)];
     messages.extend(conversation(&question.turns));
-    let mut body = plain(config, messages);
-    match config.answer {
-        AnswerMode::JsonSchema => body["response_format"] = schema(&question.rules),
+    let mut body = plain(manner, messages);
+    match manner.dialect.answer {
+        AnswerMode::JsonSchema => {
+            let named = json!({"name": ANSWER, "strict": true, "schema": schema(&question.rules)});
+            body["response_format"] = json!({"type": "json_schema", "json_schema": named});
+        }
         AnswerMode::JsonObject => body["response_format"] = json!({"type": "json_object"}),
+        AnswerMode::Tools => {
+            let parameters = schema(&question.rules);
+            let function = json!({"name": ANSWER, "strict": true, "parameters": parameters});
+            body["tools"] = json!([{"type": "function", "function": function}]);
+            body["tool_choice"] = json!({"type": "function", "function": {"name": ANSWER}});
+        }
         AnswerMode::Text => {}
+    }
+    with_extras(body, manner.config)
+}
+
+/// Gives the body that asks for plain text.
+pub(super) fn text(manner: Manner<'_>, system: &str, turns: &[Turn]) -> Value {
+    let mut messages = vec![message("system", system.trim_end().to_owned())];
+    messages.extend(conversation(turns));
+    with_extras(plain(manner, messages), manner.config)
+}
+
+fn plain(manner: Manner<'_>, messages: Vec<Value>) -> Value {
+    let Manner {
+        config, dialect, ..
+    } = manner;
+    let mut body = json!({"model": config.model.trim()});
+    body["messages"] = messages.into();
+    if let Some(field) = dialect.token_limit_field {
+        body[field.as_str()] = manner.max_tokens.into();
+    }
+    if let Some(temperature) = config.temperature
+        && dialect.sends_temperature
+    {
+        body["temperature"] = temperature.into();
     }
     body
 }
 
-/// Gives the body that asks for plain text.
-pub(super) fn text(config: &TargetConfig, system: &str, turns: &[Turn]) -> Value {
-    let mut messages = vec![message("system", system.trim_end().to_owned())];
-    messages.extend(conversation(turns));
-    plain(config, messages)
-}
-
-fn plain(config: &TargetConfig, messages: Vec<Value>) -> Value {
-    let mut body = json!({"model": config.model.trim()});
-    body["messages"] = messages.into();
-    if config.max_tokens > 0 {
-        body["max_tokens"] = config.max_tokens.into();
-    }
-    if let Some(temperature) = config.temperature {
-        body["temperature"] = temperature.into();
+/// Adds the fields that the configuration names.
+fn with_extras(mut body: Value, config: &TargetConfig) -> Value {
+    for (name, value) in &config.body {
+        body[name.as_str()] = value.clone();
     }
     body
 }
@@ -124,28 +159,22 @@ fn schema(rules: &[(String, String)]) -> Value {
         json!({"type": ["string", "null"], "enum": names})
     };
     json!({
-        "type": "json_schema",
-        "json_schema": {
-            "name": "answer",
-            "strict": true,
-            "schema": {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["reply", "action", "rule", "reason", "language"],
-                "properties": {
-                    "reply": {"type": "string"},
-                    "action": {"type": "string", "enum": Action::ALL.map(Action::as_str)},
-                    "rule": rule,
-                    "reason": {"type": ["string", "null"]},
-                    "language": {"type": ["string", "null"]},
-                },
-            },
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["reply", "action", "rule", "reason", "language"],
+        "properties": {
+            "reply": {"type": "string"},
+            "action": {"type": "string", "enum": Action::ALL.map(Action::as_str)},
+            "rule": rule,
+            "reason": {"type": ["string", "null"]},
+            "language": {"type": ["string", "null"]},
         },
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::Refused;
     use super::*;
 
     fn config(answer: &str) -> TargetConfig {
@@ -153,6 +182,14 @@ mod tests {
             "base_url = 'http://h'\nmodel = 'm'\nanswer = '{answer}'"
         ))
         .unwrap()
+    }
+
+    fn manner(config: &TargetConfig) -> Manner<'_> {
+        Manner {
+            config,
+            dialect: Dialect::of(config, &Refused::default()),
+            max_tokens: config.max_tokens,
+        }
     }
 
     fn turn(role: Role, text: &str) -> Turn {
@@ -205,7 +242,7 @@ mod tests {
     #[test]
     fn a_schema_closes_the_object_and_the_names() {
         let body = question(
-            &config("json_schema"),
+            manner(&config("json_schema")),
             &asked(&[("refund", "wants money back"), ("vip", "x")]),
         );
         let format = &body["response_format"]["json_schema"];
@@ -237,7 +274,7 @@ mod tests {
 
     #[test]
     fn no_rules_means_no_names() {
-        let body = question(&config("json_schema"), &asked(&[]));
+        let body = question(manner(&config("json_schema")), &asked(&[]));
         let rule = &body["response_format"]["json_schema"]["schema"]["properties"]["rule"];
         assert_eq!(*rule, json!({"type": "null"}));
         let system = body["messages"][0]["content"].as_str().unwrap();
@@ -247,7 +284,10 @@ mod tests {
     #[test]
     fn the_prompt_says_how_to_answer_in_every_mode() {
         for mode in ["json_schema", "json_object", "text"] {
-            let body = question(&config(mode), &asked(&[("refund", "wants money back")]));
+            let body = question(
+                manner(&config(mode)),
+                &asked(&[("refund", "wants money back")]),
+            );
             let system = body["messages"][0]["content"].as_str().unwrap();
             assert!(
                 system.starts_with("You are Ada.\n\n## How to answer"),
@@ -277,7 +317,7 @@ mod tests {
         let mut config = config("text");
         config.max_tokens = 0;
         config.temperature = Some(0.3);
-        let body = text(&config, "Be brief.", &[turn(Role::User, "sum up")]);
+        let body = text(manner(&config), "Be brief.", &[turn(Role::User, "sum up")]);
         let messages = json!([
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "sum up"},

@@ -183,7 +183,7 @@ proptest! {
         prop_assert_eq!(strip(&written), said.as_str());
         let object = json!({"reply": written, "action": "answer", "reason": written});
         let text = if whole { written } else { wrapped(wrap, &object) };
-        let opened = open(&envelope(place, &text)).unwrap();
+        let opened = open(&envelope(place, &text)).said.unwrap();
         match answer(&opened.text, false, &[]) {
             Ok(answer) => {
                 prop_assert!(!answer.reply.contains(THOUGHT), "{}", answer.reply.0);
@@ -223,7 +223,7 @@ proptest! {
         let object = json!({
             "reply": reply, "action": action.as_str(), "rule": rule.then_some("refund"), "reason": reason, "language": "pt",
         });
-        let opened = open(&envelope(place, &wrapped(wrap, &object))).unwrap();
+        let opened = open(&envelope(place, &wrapped(wrap, &object))).said.unwrap();
         let read = answer(&opened.text, false, &rules()).unwrap();
         prop_assert_eq!(read.reply.as_str(), reply.trim());
         prop_assert_eq!((read.action, read.rule.is_some()), (action, rule));
@@ -244,13 +244,14 @@ proptest! {
         if let Some(fields) = body.as_object_mut() {
             fields.entry("model").or_insert(model.into());
         }
-        let Ok(opened) = open(&body) else {
+        let envelope = open(&body);
+        prop_assert!(envelope.model.is_none_or(|model| model.chars().count() <= 100));
+        let Ok(opened) = envelope.said else {
             return Ok(());
         };
         // A number can be longer than it was written: `1e15` has 16 digits.
         let most = body.to_string().len() + 32;
         prop_assert!(opened.text.len() <= most);
-        prop_assert!(opened.model.is_none_or(|model| model.chars().count() <= 100));
         if let Ok(answer) = answer(&opened.text, cut, &rules()) {
             prop_assert!(answer.reply.len() <= most, "{}", answer.reply.0);
             prop_assert!(!answer.reply.starts_with("{\""), "{}", answer.reply.0);

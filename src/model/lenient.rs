@@ -7,22 +7,46 @@ use super::{Fault, FaultKind, Usage};
 
 /// The longest model name that is kept; it goes into logs and records, and real ones are far shorter.
 const MODEL_CHARS_MAX: usize = 100;
+/// The longest reason for an answer's end that is kept; the known ones are words.
+const FINISH_CHARS_MAX: usize = 40;
 
 /// What an answer's envelope holds.
 #[derive(Debug, PartialEq)]
 pub(super) struct Opened {
-    /// The text as it came, reasoning tags and all; possibly empty.
-    pub(super) text: String,
-    /// Whether the token limit cut it off.
-    pub(super) cut: bool,
-    /// What the server counted.
+    /// The text, or the fault that stands in its place.
+    pub(super) said: Result<Text, Fault>,
+    /// What the server counted, for an answer or for a fault.
     pub(super) usage: Usage,
     /// The model that the server says it used.
     pub(super) model: Option<String>,
+    /// Why the server says that the answer ended; empty where it does not.
+    pub(super) finish: String,
+}
+
+/// The text of an answer.
+#[derive(Debug, PartialEq)]
+pub(super) struct Text {
+    /// The text as it came, reasoning tags and all; possibly empty.
+    pub(super) text: String,
+    /// Whether the token limit cut it off.
+    pub(super) is_cut: bool,
 }
 
 /// Opens the envelope. Nothing in it has to be there but a text, and that may stand in several places.
-pub(super) fn open(body: &Value) -> Result<Opened, Fault> {
+pub(super) fn open(body: &Value) -> Opened {
+    let finish = body.pointer("/choices/0/finish_reason");
+    let finish = finish.and_then(Value::as_str).unwrap_or_default();
+    let finish = finish.chars().take(FINISH_CHARS_MAX).collect::<String>();
+    let finish = finish.to_ascii_lowercase();
+    Opened {
+        said: said(body, &finish),
+        usage: usage(body),
+        model: model(body),
+        finish,
+    }
+}
+
+fn said(body: &Value, finish: &str) -> Result<Text, Fault> {
     complaint(body)?;
     let choice = match body.get("choices") {
         Some(Value::Array(choices)) => choices.first(),
@@ -31,25 +55,21 @@ pub(super) fn open(body: &Value) -> Result<Opened, Fault> {
     };
     let choice = choice.ok_or(FaultKind::Empty)?;
     complaint(choice)?;
-    let message = choice.get("message").unwrap_or(choice);
-    let finish = choice.get("finish_reason").and_then(Value::as_str);
-    let finish = finish.unwrap_or_default().to_ascii_lowercase();
-    match finish.as_str() {
+    match finish {
         "content_filter" | "safety" | "sensitive" => return Err(FaultKind::Filtered.into()),
         "refusal" => return Err(FaultKind::Refused.into()),
         "error" => return Err(FaultKind::BadResponse.into()),
         _ => {}
     }
+    let message = choice.get("message").unwrap_or(choice);
     let content = message.get("content").or_else(|| choice.get("text"));
     let content = content.unwrap_or(&Value::Null);
     if refuses(message, content) {
         return Err(FaultKind::Refused.into());
     }
-    Ok(Opened {
-        text: text(content),
-        cut: matches!(finish.as_str(), "length" | "max_tokens" | "model_length"),
-        usage: usage(body),
-        model: model(body),
+    Ok(Text {
+        text: called(message).unwrap_or_else(|| text(content)),
+        is_cut: matches!(finish, "length" | "max_tokens" | "model_length"),
     })
 }
 
@@ -60,10 +80,27 @@ fn complaint(part: &Value) -> Result<(), Fault> {
             let complaint = Complaint::from_value(error);
             Err(Fault {
                 code: complaint.code(),
+                named: complaint.named(),
                 ..complaint.kind(200).into()
             })
         }
         _ => Ok(()),
+    }
+}
+
+/// Gives what the first tool was called with: a string that holds JSON, or what a server made of it. Whether a tool was
+/// called is seen by the call alone, since servers give any reason for the end.
+fn called(message: &Value) -> Option<String> {
+    let calls = message.get("tool_calls").or(message.get("function_calls"));
+    let call = calls.and_then(|calls| calls.get(0));
+    let function = call.map(|call| call.get("function").unwrap_or(call));
+    let arguments = function
+        .or(message.get("function_call"))?
+        .get("arguments")?;
+    match arguments {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Object(fields) if !fields.is_empty() => Some(arguments.to_string()),
+        _ => None,
     }
 }
 

@@ -1,31 +1,46 @@
 //! Model targets: one question, one deadline, one answer or a named fault.
 //!
+//! A `lineup` tries an assistant's targets in order. `verdict` says what is done about a fault, `breaker` keeps calls from
+//! a target that fails, `dialect` remembers what a server refuses, `meter` adds up what it all costs.
+//!
 //! Servers that call themselves compatible differ in all that the API leaves open, and in some that it does not. So what
 //! goes out is the common ground of them, and what comes back is read by hand, field by field: `transport` reads bytes,
 //! `complaint` names errors, `lenient` opens the envelope, `object` finds the answer in the text, `think` takes
 //! reasoning out of it. Nothing of what was said is logged or put into a fault.
 
+mod breaker;
 mod complaint;
 mod config;
+mod dialect;
 mod fault;
 mod format;
 #[cfg(test)]
 mod fuzz;
 mod lenient;
+mod lineup;
 mod meter;
 mod object;
+mod preset;
 mod price;
 mod target;
 mod think;
+mod tokens;
 mod transport;
+mod verdict;
+mod wait;
 
 use std::time::Duration;
 
-pub use config::{AnswerMode, TargetConfig};
+pub use breaker::BreakerState;
+pub use config::TargetConfig;
+pub use dialect::{AnswerMode, Dialect, TokenLimitField};
 pub use fault::{Fault, FaultKind};
+pub use lineup::{Asking, Lineup, Unanswered};
 pub use meter::Meter;
+pub use preset::Preset;
 pub use price::PriceConfig;
 pub use target::{Target, TargetError};
+pub use tokens::{Ruler, Scripts};
 
 use crate::domain::Language;
 use crate::redact::Private;
@@ -68,8 +83,14 @@ pub struct Answered {
     pub usage: Usage,
     /// The model that the server says it used.
     pub model: Option<String>,
-    /// How long the call took.
+    /// How long it took, all attempts together.
     pub elapsed: Duration,
+    /// The target that gave it, by its name in the configuration.
+    pub target: String,
+    /// How many calls it took.
+    pub attempts: u32,
+    /// Whether another target than the one that was to answer gave it.
+    pub is_fallback: bool,
 }
 
 /// A plain text and what it took.
@@ -81,7 +102,7 @@ pub struct Completed {
     pub usage: Usage,
     /// The model that the server says it used.
     pub model: Option<String>,
-    /// How long the call took.
+    /// How long it took, all attempts together.
     pub elapsed: Duration,
 }
 

@@ -3,19 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::lenient::{Opened, open};
-use super::transport::{self, Client};
-use super::{
-    Answered, Completed, Fault, FaultKind, Question, TargetConfig, Turn, format, object, think,
-};
+use super::breaker::{Breaker, BreakerState, Pass};
+use super::config::MAX_TOKENS_RANGE;
+use super::dialect::{Dialect, Field, Refused};
+use super::format::Manner;
+use super::lenient::{Opened, Text, open};
+use super::transport::{self, Client, Endpoint};
+use super::{Fault, FaultKind, Meter, Ruler, Scripts, TargetConfig, Usage};
 use crate::clock::Clock;
+use crate::domain::{Money, Spending};
 use crate::http_client::{self, BuildError, Options};
 use crate::metrics;
 use crate::problem::Problem;
-use crate::redact::Private;
+
+/// How much more room an answer gets that the token limit cut off.
+const MORE_ROOM: u32 = 4;
+
+/// How long one call may take where another target follows: a hosted model that has not answered by then seldom does, and
+/// the other one needs its time too.
+const ATTEMPT: Duration = Duration::from_secs(8);
+
+/// How long a target is left alone whose key or credit was refused: until then no person has mended it.
+const REFUSED_REST: Duration = Duration::from_mins(1);
 
 /// One model endpoint. Cloning gives another handle on the same connections.
 #[derive(Clone)]
@@ -25,9 +39,14 @@ pub struct Target {
 }
 
 struct Inner {
+    name: String,
     config: TargetConfig,
     client: Client,
     clock: Clock,
+    breaker: Breaker,
+    refused: Refused,
+    slots: Semaphore,
+    ruler: Ruler,
 }
 
 /// Says why a target cannot be made.
@@ -41,23 +60,40 @@ pub enum TargetError {
     Client(#[from] BuildError),
 }
 
+/// What one call gave.
+pub(super) struct Got<T> {
+    pub(super) read: T,
+    pub(super) usage: Usage,
+    pub(super) model: Option<String>,
+}
+
 impl Target {
     /// Makes a target from settings whose key has been filled in. Nothing is called yet.
-    pub fn new(config: &TargetConfig, clock: Clock) -> Result<Self, TargetError> {
+    pub fn new(name: &str, config: &TargetConfig, clock: Clock) -> Result<Self, TargetError> {
         if let Some(problem) = config.check().into_iter().next() {
             return Err(TargetError::Config(problem));
         }
         let url = config.endpoint().map_err(TargetError::Config)?;
         let http = http_client::build(&Options {
             http1_only: true,
+            connect: config.connect_within,
             ..Options::towards(&url)
         })?;
-        let base = url.as_str().trim_end_matches('/').to_owned();
-        let client = transport::client(http, clock.clone(), base, bearer(config)?);
-        let config = config.clone();
+        let endpoint = Endpoint {
+            base: url.as_str().trim_end_matches('/').to_owned(),
+            headers: headers(config)?,
+            query: config.query.clone().into_iter().collect(),
+            no_key: SecretString::default(),
+        };
+        let first_byte = config.first_byte_within;
         let inner = Inner {
-            config,
-            client,
+            name: name.to_owned(),
+            client: transport::client(http, clock.clone(), endpoint, first_byte),
+            breaker: Breaker::new(clock.clone()),
+            refused: Refused::default(),
+            slots: Semaphore::new(config.concurrency()),
+            ruler: Ruler::default(),
+            config: config.clone(),
             clock,
         };
         Ok(Self {
@@ -72,75 +108,211 @@ impl Target {
         Self { metrics, ..self }
     }
 
+    /// Gives its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
     /// Gives the model's name, as the configuration has it.
     pub fn model(&self) -> &str {
         &self.inner.config.model
     }
 
-    /// Asks for an answer, within the target's deadline. One request is sent, never a second.
-    pub async fn answer(&self, question: Question) -> Result<Answered, Fault> {
-        let (body, rules) = self.compose(question);
-        let read = |opened: Opened, elapsed| {
-            Ok(Answered {
-                answer: object::answer(&opened.text, opened.cut, &rules)?,
-                usage: opened.usage,
-                model: opened.model,
-                elapsed,
-            })
-        };
-        self.call(body, self.inner.config.deadline, read).await
+    /// Gives what estimates its tokens.
+    pub fn ruler(&self) -> &Ruler {
+        &self.inner.ruler
     }
 
-    /// Asks for plain text about a conversation, within `limit`. One request is sent, never a second.
-    pub async fn complete(
-        &self,
-        system: &str,
-        turns: &[Turn],
-        limit: Duration,
-    ) -> Result<Completed, Fault> {
-        let body = format::text(&self.inner.config, system, turns);
-        let read = |opened: Opened, elapsed| {
-            let text = think::strip(&opened.text).trim().to_owned();
-            if text.is_empty() {
-                return Err(FaultKind::Empty.into());
-            }
-            Ok(Completed {
-                text: Private(text),
-                usage: opened.usage,
-                model: opened.model,
-                elapsed,
-            })
-        };
-        self.call(body, limit, read).await
+    /// Gives the fields that requests to it use, by what it has refused so far.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::of(&self.inner.config, &self.inner.refused)
     }
 
-    /// Gives the request's body, and of the question what its answer is read by: the rest need not wait for that.
-    fn compose(&self, question: Question) -> (Value, Vec<(String, String)>) {
-        let body = format::question(&self.inner.config, &question);
-        (body, question.rules)
+    /// Tells whether calls go through to it.
+    pub fn state(&self) -> BreakerState {
+        self.inner.breaker.state()
     }
 
-    /// Makes one call and counts it.
-    async fn call<T>(
+    /// Tells after which time a call may go through to it; `None` where one would now.
+    pub(super) fn rests(&self) -> Option<Duration> {
+        self.inner.breaker.wait()
+    }
+
+    /// Lets a call through, unless the target rests.
+    pub(super) fn pass(&self) -> Option<Pass<'_>> {
+        let pass = self.inner.breaker.pass().ok()?;
+        self.metrics.state(shown(self.state()));
+        Some(pass)
+    }
+
+    /// Gives a slot for a call, in the order in which they were asked for; `None` where none became free within `limit`.
+    pub(super) async fn slot(&self, limit: Duration) -> Option<SemaphorePermit<'_>> {
+        let Inner { slots, clock, .. } = &*self.inner;
+        if let Ok(slot) = slots.try_acquire() {
+            return Some(slot);
+        }
+        let _waits = self.metrics.waits();
+        clock.timeout(limit, slots.acquire()).await.ok()?.ok()
+    }
+
+    /// Gives how long one call may take, where the turn has time for it.
+    pub(super) fn attempt_within(&self, another: bool) -> Duration {
+        let most = if another { ATTEMPT } else { Duration::MAX };
+        self.inner.config.attempt_within.unwrap_or(most)
+    }
+
+    /// Gives how often a turn may ask it again.
+    pub(super) fn retries(&self) -> u32 {
+        self.inner.config.retries
+    }
+
+    /// Gives how to write a request to it, with more room for the answer or with the usual.
+    pub(super) fn manner(&self, dialect: Dialect, is_roomy: bool) -> Manner<'_> {
+        let config = &self.inner.config;
+        let more = config.max_tokens.saturating_mul(MORE_ROOM);
+        Manner {
+            config,
+            dialect,
+            max_tokens: match is_roomy {
+                true => more.min(*MAX_TOKENS_RANGE.end()),
+                false => config.max_tokens,
+            },
+        }
+    }
+
+    /// Notes that the target does not take a field that it was sent.
+    pub(super) fn do_without(&self, field: Field) {
+        self.inner.refused.learn(field);
+        tracing::info!(
+            model = self.inner.name,
+            field = field.as_str(),
+            "the model's server refuses a field; it is asked without from now on"
+        );
+    }
+
+    /// Makes one call and counts it. The limit holds from the connection to the last byte.
+    pub(super) async fn call<T>(
         &self,
         body: Value,
         limit: Duration,
-        read: impl FnOnce(Opened, Duration) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        meter: &Meter,
+        read: impl FnOnce(&Text) -> Result<T, FaultKind>,
+    ) -> Result<Got<T>, Fault> {
         let clock = &self.inner.clock;
+        let scripts = scripts(&body);
         let (calling, started) = (self.metrics.calls(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
-        if let Ok(opened) = &opened {
-            self.metrics.used(opened.usage.input, opened.usage.output);
-        }
-        let called = opened.and_then(|opened| read(opened, took));
-        let fault = called.as_ref().err().map(|fault| fault.kind.as_str());
+        self.count(self.spending(&opened), meter);
+        let got = opened.and_then(|opened| {
+            self.metrics.used(tokens(&opened.usage));
+            if let Some(input) = opened.usage.input {
+                self.inner.ruler.learn(&scripts, input);
+            }
+            let text = opened.said?;
+            let fault = |kind| Fault {
+                is_cut: text.is_cut,
+                ..Fault::from(kind)
+            };
+            Ok(Got {
+                read: read(&text).map_err(fault)?,
+                usage: opened.usage,
+                model: opened.model,
+            })
+        });
+        let fault = got.as_ref().err().map(|fault| fault.kind.as_str());
         calling.ended(took, fault);
-        called
+        got
     }
 
-    /// Sends one request and opens what comes back; the limit holds from the connection to the last byte.
+    fn count(&self, spending: Spending, meter: &Meter) {
+        meter.add(spending);
+        self.metrics.cost(spending.cost.nanos());
+        if spending.untold > 0 {
+            self.metrics.untold();
+        }
+    }
+
+    /// Notes what a call told about the target's health.
+    pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>) {
+        let opened = self.judge(pass, fault);
+        self.metrics.state(shown(self.state()));
+        if let Some(fault) = fault.filter(|_| opened) {
+            self.metrics.opened();
+            self.alarm(fault);
+        }
+    }
+
+    /// Gives whether that opened the breaker.
+    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>) -> bool {
+        let breaker = &self.inner.breaker;
+        let Some(fault) = fault else {
+            pass.good();
+            return false;
+        };
+        match fault.kind {
+            FaultKind::Quota | FaultKind::Auth => {
+                drop(pass);
+                breaker.open_for(REFUSED_REST)
+            }
+            FaultKind::RateLimited => {
+                let counted = pass.bad();
+                let asked_for = fault.retry_after.is_some_and(|rest| breaker.open_for(rest));
+                counted || asked_for
+            }
+            FaultKind::Overloaded
+            | FaultKind::Timeout
+            | FaultKind::Connect
+            | FaultKind::BadResponse => pass.bad(),
+            FaultKind::BadRequest
+            | FaultKind::ContextLength
+            | FaultKind::Filtered
+            | FaultKind::Refused
+            | FaultKind::Empty
+            | FaultKind::Truncated => {
+                pass.good();
+                false
+            }
+        }
+    }
+
+    fn alarm(&self, fault: &Fault) {
+        let model = &self.inner.name;
+        match fault.kind {
+            FaultKind::Quota => tracing::error!(
+                model,
+                %fault,
+                "the model's account has no credit left; it is left alone for a minute at a time"
+            ),
+            FaultKind::Auth => tracing::error!(
+                model,
+                %fault,
+                "the model's server does not accept the key; it is left alone for a minute at a time"
+            ),
+            _ => tracing::warn!(model, %fault, "the model's server is left alone for a while"),
+        }
+    }
+
+    /// Gives what a call took. A request that was refused, or never arrived, took nothing.
+    fn spending(&self, opened: &Result<Opened, Fault>) -> Spending {
+        let (usage, is_untold) = match opened {
+            Ok(opened) => (
+                opened.usage,
+                opened.usage.input.is_none() && opened.usage.output.is_none(),
+            ),
+            Err(fault) => (Usage::default(), fault.kind == FaultKind::Timeout),
+        };
+        let price = self.inner.config.price;
+        Spending {
+            calls: 1,
+            untold: u32::from(is_untold),
+            input_tokens: usage.input.unwrap_or_default(),
+            output_tokens: usage.output.unwrap_or_default(),
+            cost: price.map_or(Money::ZERO, |price| price.cost(&usage)),
+        }
+    }
+
+    /// Sends one request and opens what comes back.
     async fn exchange(&self, body: Value, limit: Duration) -> Result<Opened, Fault> {
         let Inner { client, clock, .. } = &*self.inner;
         let chat = client.chat();
@@ -150,7 +322,7 @@ impl Target {
         let body = answer
             .map_err(|_| FaultKind::Timeout)?
             .map_err(transport::fault)?;
-        open(&body)
+        Ok(open(&body))
     }
 }
 
@@ -160,16 +332,52 @@ impl std::fmt::Debug for Target {
     }
 }
 
-fn bearer(config: &TargetConfig) -> Result<Option<HeaderValue>, TargetError> {
-    let Some(key) = config.key() else {
-        return Ok(None);
-    };
-    let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
-        TargetError::Config(Problem::new(
-            "api_key",
-            "the key cannot be sent in a header",
-        ))
-    })?;
-    value.set_sensitive(true);
-    Ok(Some(value))
+fn tokens(usage: &Usage) -> metrics::Tokens {
+    metrics::Tokens {
+        input: usage.input,
+        output: usage.output,
+        cached: usage.cached,
+        reasoning: usage.reasoning,
+    }
+}
+
+fn shown(state: BreakerState) -> metrics::Breaker {
+    match state {
+        BreakerState::Closed => metrics::Breaker::Closed,
+        BreakerState::HalfOpen => metrics::Breaker::HalfOpen,
+        BreakerState::Open => metrics::Breaker::Open,
+    }
+}
+
+/// Counts what the server will count: the messages, and the schema where there is one.
+fn scripts(body: &Value) -> Scripts {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let contents = messages.filter_map(|message| message["content"].as_str());
+    let schemas = ["response_format", "tools"].map(|field| &body[field]);
+    let schemas = schemas.into_iter().filter(|schema| !schema.is_null());
+    let schemas = schemas.map(|schema| Scripts::of(&schema.to_string()));
+    contents.map(Scripts::of).chain(schemas).sum()
+}
+
+fn headers(config: &TargetConfig) -> Result<HeaderMap, TargetError> {
+    let unsendable =
+        |key: &str| TargetError::Config(Problem::new(key, "cannot be sent in a header"));
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let name: HeaderName = name.parse().map_err(|_| unsendable("headers"))?;
+        headers.insert(name, value.parse().map_err(|_| unsendable("headers"))?);
+    }
+    if let Some(key) = config.key() {
+        let (name, text) = match config.key_header() {
+            Some(name) => {
+                let name = name.parse().map_err(|_| unsendable("key_header"))?;
+                (name, key.to_owned())
+            }
+            None => (AUTHORIZATION, format!("Bearer {key}")),
+        };
+        let mut value = HeaderValue::try_from(text).map_err(|_| unsendable("api_key"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }

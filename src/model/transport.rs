@@ -8,41 +8,34 @@ use std::time::Duration;
 use async_openai::config::Config;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::complaint::Complaint;
+use super::wait::wait;
 use super::{Fault, FaultKind};
 use crate::clock::Clock;
-use crate::http_client::retry_after;
 
 /// The largest answer that is read: a thousand times a long reply, so nothing real is lost to it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// The longest wait that a server is believed to mean: more is a mistake, or a quota that a person has to look into.
-const WAIT_MAX: Duration = Duration::from_mins(10);
 /// How much of a refusal is read: its names stand at the beginning, and the rest is often an echo of the request.
 const REFUSAL_BYTES_MAX: usize = 2 << 10;
 
 /// The client, with its own retries and its reading of the environment left out.
 pub(super) type Client = async_openai::Client<Endpoint>;
 
-/// Makes a client that calls `base`, with `key` where there is one.
+/// Makes a client that calls `endpoint`. `first_byte` bounds the time from the call to the answer's headers.
 pub(super) fn client(
     http: reqwest::Client,
     clock: Clock,
-    base: String,
-    key: Option<HeaderValue>,
+    endpoint: Endpoint,
+    first_byte: Option<Duration>,
 ) -> Client {
-    let endpoint = Endpoint {
-        base,
-        headers: key.map(|key| (AUTHORIZATION, key)).into_iter().collect(),
-        no_key: SecretString::default(),
-    };
     let sender = http.clone();
     let service = tower::service_fn(move |request: HttpRequestFactory| {
         let (http, clock) = (sender.clone(), clock.clone());
-        async move { exchange(&http, &clock, request).await }
+        async move { exchange(&http, &clock, first_byte, request).await }
     });
     async_openai::Client::build(http, endpoint).with_http_service(service)
 }
@@ -60,9 +53,14 @@ pub(super) fn fault(error: OpenAIError) -> Fault {
 
 /// Where to call and what to send along. The crate's own type takes what is missing from the environment.
 pub(super) struct Endpoint {
-    base: String,
-    headers: HeaderMap,
-    no_key: SecretString,
+    /// Where the API begins, without a slash at its end.
+    pub(super) base: String,
+    /// Sent with each request.
+    pub(super) headers: HeaderMap,
+    /// Added to the URL of each request.
+    pub(super) query: Vec<(String, String)>,
+    /// Satisfies the crate: the key is in the headers already, and nothing that is called asks for it here.
+    pub(super) no_key: SecretString,
 }
 
 impl Config for Endpoint {
@@ -75,7 +73,10 @@ impl Config for Endpoint {
     }
 
     fn query(&self) -> Vec<(&str, &str)> {
-        Vec::new()
+        let pairs = self.query.iter();
+        pairs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     fn api_base(&self) -> &str {
@@ -83,7 +84,6 @@ impl Config for Endpoint {
     }
 
     fn api_key(&self) -> &SecretString {
-        // The key is in the headers already, and nothing that we call asks for it here.
         &self.no_key
     }
 }
@@ -91,13 +91,19 @@ impl Config for Endpoint {
 async fn exchange(
     http: &reqwest::Client,
     clock: &Clock,
+    first_byte: Option<Duration>,
     factory: HttpRequestFactory,
 ) -> Result<reqwest::Response, OpenAIError> {
     let request = sent_once(factory).await?;
-    let response = http
-        .execute(request)
-        .await
-        .map_err(|error| boxed(unsent(&error)))?;
+    let answer = http.execute(request);
+    let answer = match first_byte {
+        Some(limit) => {
+            let late = |_| boxed(named(FaultKind::Timeout, "first_byte"));
+            clock.timeout(limit, answer).await.map_err(late)?
+        }
+        None => answer.await,
+    };
+    let response = answer.map_err(|error| boxed(unsent(&error)))?;
     if !response.status().is_success() {
         return Err(boxed(refusal(response, clock).await));
     }
@@ -149,10 +155,11 @@ async fn refusal(mut response: reqwest::Response, clock: &Clock) -> Fault {
     let complaint = Complaint::from_body(&body);
     let status = response.status().as_u16();
     Fault {
-        kind: complaint.kind(status),
         status: Some(status),
         code: complaint.code(),
-        retry_after: retry_after(response.headers(), clock.now(), WAIT_MAX),
+        retry_after: wait(response.headers(), complaint.message(), clock.now()),
+        named: complaint.named(),
+        ..complaint.kind(status).into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::{Author, Failure, HandoffReason, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
-use crate::model::{Question, Role, Turn as Line};
+use crate::model::{Asking, Meter, Question, Role, Turn as Line, Unanswered};
 use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
 use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
@@ -20,20 +20,25 @@ const SHOWN_MESSAGES: usize = 50;
 const SHOWN_BYTES: usize = 64 * 1_024;
 
 /// Asks the model for an answer to the waiting messages.
-pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Asked {
-    let question = match question(assistant, gathered, claimed) {
-        Ok(question) => question,
-        Err(error) => {
-            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
-            return Asked::Failed(Failure::Prompt);
-        }
-    };
-    match assistant.target.answer(question).await {
+pub(super) async fn answer(
+    assistant: &Assistant,
+    gathered: &Gathered,
+    claimed: &Claimed,
+    meter: &Meter,
+) -> Asked {
+    let customer = claimed.conversation.customer.key();
+    let asking = asking(claimed, &customer, meter);
+    let compose = || question(assistant, gathered, claimed);
+    match assistant.lineup.answer(compose, &asking).await {
         Ok(answered) => Asked::Answered {
             answer: answered.answer,
             words: Private(joined(&claimed.waiting)),
         },
-        Err(fault) => {
+        Err(Unanswered::Composing(error)) => {
+            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
+            Asked::Failed(Failure::Prompt)
+        }
+        Err(Unanswered::Fault(fault)) => {
             tracing::warn!(
                 assistant = assistant.name,
                 conversation = %claimed.conversation.id,
@@ -42,6 +47,14 @@ pub(super) async fn answer(assistant: &Assistant, gathered: &Gathered, claimed: 
             );
             Asked::Failed(Failure::Model)
         }
+    }
+}
+
+fn asking<'a>(claimed: &Claimed, customer: &'a str, meter: &'a Meter) -> Asking<'a> {
+    Asking {
+        customer,
+        conversation: claimed.conversation.id,
+        meter,
     }
 }
 
@@ -124,6 +137,7 @@ pub(super) async fn summary(
     writer: &Writer<'_>,
     transcript: &[Message],
     reason: HandoffReason,
+    meter: &Meter,
 ) -> Option<Private<String>> {
     let (assistant, folder) = (writer.assistant, &writer.gathered.folder);
     // What crashed the gateway again and again is not shown to a model once more.
@@ -141,11 +155,10 @@ pub(super) async fn summary(
     let shown = newest(transcript).iter();
     let shown = shown.filter(|message| !message.is_poison);
     let lines: Vec<Line> = shown.map(line).collect();
-    match assistant
-        .target
-        .complete(&system, &lines, desk.summary_within)
-        .await
-    {
+    let customer = writer.claimed.conversation.customer.key();
+    let asking = asking(writer.claimed, &customer, meter);
+    let (lineup, limit) = (&assistant.lineup, desk.summary_within);
+    match lineup.complete(&system, &lines, limit, &asking).await {
         Ok(completed) => Some(completed.text),
         Err(fault) => {
             tracing::warn!(conversation = %writer.claimed.conversation.id, %fault, "no summary for the desk");

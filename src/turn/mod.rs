@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
 use crate::memory::Memory;
 use crate::metrics::Stage;
-use crate::model::Target;
+use crate::model::{Lineup, Meter};
 use crate::prompts::Prompts;
 use crate::store::{Claimed, Store, StoreError};
 use gather::Gathered;
@@ -42,8 +42,8 @@ pub struct Assistant {
     pub language: Language,
     /// Where the business is, for the time of day.
     pub zone: TimeZone,
-    /// The model that answers.
-    pub target: Target,
+    /// The models that answer.
+    pub lineup: Lineup,
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
@@ -86,25 +86,26 @@ pub struct Turn {
     remembered: Vec<Message>,
 }
 
-/// Runs the turn of a claimed conversation. An error means that nothing was decided and the claim goes back.
+/// Runs the turn of a claimed conversation; `meter` knows what it costs, also where it is dropped. An error means that nothing was decided and the claim goes back.
 pub async fn run(
     assistant: &Assistant,
     memory: &Memory,
     store: &dyn Store,
     clock: &Clock,
     claimed: &Claimed,
+    meter: &Meter,
 ) -> Result<Turn, StoreError> {
     let (now, mut laps) = (clock.now(), Laps::start(clock));
     let gathered = gather::gather(assistant, memory, store, now, claimed).await?;
     laps.lap(Stage::Gather);
-    let decision = decide(assistant, &gathered, claimed, &mut laps).await;
+    let decision = decide(assistant, &gathered, claimed, meter, &mut laps).await;
     let writer = Writer {
         assistant,
         claimed,
         gathered: &gathered,
         now,
     };
-    let settlement = settle(&writer, store, decision, &mut laps).await?;
+    let settlement = settle(&writer, store, decision, meter, &mut laps).await?;
     laps.lap(Stage::Judge);
     Ok(Turn {
         settlement,
@@ -117,6 +118,7 @@ async fn decide(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
+    meter: &Meter,
     laps: &mut Laps<'_>,
 ) -> Decision {
     let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
@@ -132,7 +134,7 @@ async fn decide(
         Screened::Decided(decision) => decision,
         Screened::Ask if claimed.is_poison => Decision::Fail(Failure::Poison),
         Screened::Ask => {
-            let asked = ask::answer(assistant, gathered, claimed).await;
+            let asked = ask::answer(assistant, gathered, claimed, meter).await;
             laps.lap(Stage::Ask);
             judge::judge(asked, rules, has_desk)
         }
@@ -161,6 +163,7 @@ async fn settle(
     writer: &Writer<'_>,
     store: &dyn Store,
     decision: Decision,
+    meter: &Meter,
     laps: &mut Laps<'_>,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
@@ -180,7 +183,7 @@ async fn settle(
         } => {
             let transcript = ask::transcript(store, writer.claimed).await?;
             laps.lap(Stage::Judge);
-            let summary = ask::summary(writer, &transcript, reason).await;
+            let summary = ask::summary(writer, &transcript, reason, meter).await;
             laps.lap(Stage::Ask);
             let handoff = writer.handoff(reason, rule, detail, evidence);
             writer.hand_off(handoff, &transcript, summary.as_ref())

@@ -142,6 +142,8 @@ impl Writer<'_> {
         transcript: &[Message],
         summary: Option<&Private<String>>,
     ) -> Settlement {
+        let customer = self.claimed.conversation.customer.key();
+        let model = self.assistant.lineup.model(&customer);
         let event = handoff::requested(
             self.now,
             &Requested {
@@ -149,7 +151,7 @@ impl Writer<'_> {
                 handoff: &handoff,
                 transcript: &transcript.iter().collect::<Vec<_>>(),
                 summary,
-                model: self.assistant.target.model(),
+                model: model.unwrap_or_default(),
                 prompt_version: self.gathered.folder.version(),
                 public_url: self.assistant.public_url.as_deref(),
             },

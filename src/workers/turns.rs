@@ -11,6 +11,7 @@ use super::{STORE_REST, Shared};
 use crate::clock::later;
 use crate::domain::{Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, TurnEnd};
+use crate::model::Meter;
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
 use crate::turn::{self, Turn};
@@ -117,12 +118,14 @@ async fn work(shared: &Shared, claimed: Claimed) {
         settle(shared, &claimed, &turn::orphaned()).await;
         return;
     };
+    let meter = Meter::default();
     let running = turn::run(
         assistant,
         &shared.memory,
         &*shared.store,
         &shared.clock,
         &claimed,
+        &meter,
     );
     let ended = tokio::select! {
         biased;

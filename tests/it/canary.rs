@@ -151,14 +151,14 @@ fn configuration(folder: &Path, model: &str, braze: &str, desk: &str, echo: &str
         secrets = ["env::INBOUND"]
         campaign_id = "c"
         workspace = "main"
-        model = "main"
+        models = ["main"]
         desk = "main"
         business = {{ name = "Acme" }}
         [assistants.echo]
         secrets = ["env::INBOUND"]
         campaign_id = "c"
         workspace = "echo"
-        model = "echo"
+        models = ["echo"]
         desk = "echo"
         business = {{ name = "Acme" }}
         "#,

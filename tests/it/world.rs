@@ -345,6 +345,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         [models.main]
         base_url = "{model}"
         model = "stand-in"
+        retries = 0
         [desks.main]
         url = "{desk}"
         signing_key = "env::SIGNING_KEY"

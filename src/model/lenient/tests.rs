@@ -8,7 +8,8 @@ use super::*;
 
 fn text_of(body: &Value) -> Result<String, FaultKind> {
     open(body)
-        .map(|opened| opened.text)
+        .said
+        .map(|said| said.text)
         .map_err(|fault| fault.kind)
 }
 
@@ -39,7 +40,12 @@ fn message(message: &Value) -> Value {
 #[case::empty_refusal(json!({"content": "Hi", "refusal": ""}), "Hi")]
 #[case::null_refusal(json!({"content": "Hi", "refusal": null}), "Hi")]
 #[case::empty_tool_calls(json!({"content": "Hi", "tool_calls": []}), "Hi")]
-#[case::tool_calls(json!({"content": null, "tool_calls": [{"function": {"name": "x", "arguments": {}}}]}), "")]
+#[case::empty_tool_call(json!({"content": null, "tool_calls": [{"function": {"name": "x", "arguments": {}}}]}), "")]
+#[case::tool_call(json!({"content": null, "tool_calls": [{"function": {"name": "x", "arguments": "{\"a\":1}"}}]}), r#"{"a":1}"#)]
+#[case::tool_call_object(json!({"content": "hm", "tool_calls": [{"id": "", "function": {"arguments": {"a": 1}}}]}), r#"{"a":1}"#)]
+#[case::flat_tool_call(json!({"content": "", "tool_calls": [{"name": "x", "arguments": {"a": 1}}]}), r#"{"a":1}"#)]
+#[case::other_calls(json!({"function_calls": [{"name": "x", "arguments": {"a": 1}}]}), r#"{"a":1}"#)]
+#[case::old_call(json!({"function_call": {"name": "x", "arguments": "{\"a\":1}"}}), r#"{"a":1}"#)]
 fn messages(#[case] said: Value, #[case] text: &str) {
     assert_eq!(text_of(&message(&said)), Ok(text.to_owned()));
 }
@@ -91,7 +97,7 @@ fn envelopes(#[case] body: Value, #[case] expected: Result<&str, FaultKind>) {
 #[case(json!(null), false)]
 fn the_end_is_known(#[case] finish: Value, #[case] cut: bool) {
     let body = json!({"choices": [{"message": {"content": "Hi"}, "finish_reason": finish}]});
-    assert_eq!(open(&body).unwrap().cut, cut);
+    assert_eq!(open(&body).said.unwrap().is_cut, cut);
 }
 
 #[rstest]
@@ -106,9 +112,35 @@ fn the_end_is_known(#[case] finish: Value, #[case] cut: bool) {
 fn counts(#[case] usage: Value, #[case] input: Option<u64>, #[case] output: Option<u64>) {
     let body =
         json!({"choices": [{"message": {"content": "Hi"}}], "usage": usage, "model": " m-1 "});
-    let opened = open(&body).unwrap();
+    let opened = open(&body);
     assert_eq!((opened.usage.input, opened.usage.output), (input, output));
     assert_eq!(opened.model.as_deref(), Some("m-1"));
+}
+
+#[rstest]
+#[case::none(json!({"prompt_tokens": 10}), Some(10), None, None)]
+#[case::within(
+    json!({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 2}}),
+    Some(10), Some(4), Some(2)
+)]
+#[case::hit(json!({"prompt_tokens": 10, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 6}), Some(10), Some(4), None)]
+#[case::beside(json!({"input_tokens": 10, "cache_read_input_tokens": 4}), Some(14), Some(4), None)]
+#[case::both(
+    json!({"prompt_tokens": 14, "prompt_tokens_details": {"cached_tokens": 4}, "cache_read_input_tokens": 4}),
+    Some(14), Some(4), None
+)]
+#[case::null_details(json!({"prompt_tokens": 10, "prompt_tokens_details": null}), Some(10), None, None)]
+fn details(
+    #[case] usage: Value,
+    #[case] input: Option<u64>,
+    #[case] cached: Option<u64>,
+    #[case] reasoning: Option<u64>,
+) {
+    let told = open(&json!({"error": {"message": "no"}, "usage": usage})).usage;
+    assert_eq!(
+        (told.input, told.cached, told.reasoning),
+        (input, cached, reasoning)
+    );
 }
 
 /// Makes JSON that has the field names which matter, in places where they may not belong.

@@ -1,0 +1,317 @@
+//! Keeps calls away from a target that fails, and lets it come back a few at a time.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// Failures running that open the breaker: fewer happen by chance, more are customers who wait for nothing.
+const FAILURES_MAX: u32 = 5;
+
+/// How long it stays open the first time: about what a restart takes.
+const REST_MIN: Duration = Duration::from_secs(5);
+
+/// How long it stays open at most; it doubles each time that a probe fails. A target that is back is found in a minute.
+const REST_MAX: Duration = Duration::from_mins(1);
+
+/// Good answers that close it again. Each lets one more call through at a time, so a target that is back gets its load in
+/// a few rounds and not at once.
+const GOOD_TO_CLOSE: u32 = 16;
+
+/// When to look again while as many probes as may be are under way.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Tells whether a target may be called. Its time is the clock's running time.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: Mutex<State>,
+    clock: Clock,
+}
+
+/// What a breaker does just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Calls go through.
+    Closed,
+    /// A few calls go through, to see whether the target is back.
+    HalfOpen,
+    /// No call goes through.
+    Open,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Duration,
+        rest: Duration,
+    },
+    HalfOpen {
+        /// When it began: tells its own probes from those of an earlier time.
+        since: Duration,
+        good: u32,
+        under_way: u32,
+        rest: Duration,
+    },
+}
+
+/// Lets one call through. Whoever drops it without a word learnt nothing about the target.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    breaker: &'a Breaker,
+    /// The half-open time that it is a probe of.
+    probe: Option<Duration>,
+}
+
+impl Breaker {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            state: Mutex::new(State::Closed { failures: 0 }),
+            clock,
+        }
+    }
+
+    /// Lets a call through, or says after which time to look again.
+    pub(super) fn pass(&self) -> Result<Pass<'_>, Duration> {
+        let now = self.clock.elapsed();
+        let mut state = self.lock();
+        if let Some(wait) = state.wait(now) {
+            return Err(wait);
+        }
+        if let State::Open { rest, .. } = *state {
+            *state = State::HalfOpen {
+                since: now,
+                good: 0,
+                under_way: 0,
+                rest,
+            };
+        }
+        let probe = match &mut *state {
+            State::HalfOpen {
+                since, under_way, ..
+            } => {
+                *under_way += 1;
+                Some(*since)
+            }
+            State::Closed { .. } | State::Open { .. } => None,
+        };
+        Ok(Pass {
+            breaker: self,
+            probe,
+        })
+    }
+
+    /// Tells after which time to look again; `None` where a call would go through.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.lock().wait(self.clock.elapsed())
+    }
+
+    /// Lets no call through for `rest`, a minute at most. A longer rest that is under way stays. Gives whether calls went
+    /// through until now.
+    pub(super) fn open_for(&self, rest: Duration) -> bool {
+        let rest = rest.min(REST_MAX);
+        let until = self.clock.elapsed().saturating_add(rest);
+        let mut state = self.lock();
+        match &mut *state {
+            State::Open { until: old, .. } => {
+                *old = until.max(*old);
+                false
+            }
+            State::Closed { .. } | State::HalfOpen { .. } => {
+                *state = State::Open {
+                    until,
+                    rest: REST_MIN,
+                };
+                true
+            }
+        }
+    }
+
+    /// Gives the state for who looks at it.
+    pub(super) fn state(&self) -> BreakerState {
+        let now = self.clock.elapsed();
+        match &*self.lock() {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { until, .. } if *until > now => BreakerState::Open,
+            State::Open { .. } | State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait(&self, now: Duration) -> Option<Duration> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Open { until, .. } => until.checked_sub(now).filter(|wait| !wait.is_zero()),
+            Self::HalfOpen {
+                good, under_way, ..
+            } => (under_way > good).then_some(LOOK_AGAIN),
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Notes that the target is well. What was let through before it failed says nothing about now.
+    pub(super) fn good(self) {
+        let mut state = self.breaker.lock();
+        match &mut *state {
+            State::Closed { failures } => *failures = 0,
+            State::HalfOpen { since, good, .. } if self.probe == Some(*since) => {
+                *good += 1;
+                if *good >= GOOD_TO_CLOSE {
+                    *state = State::Closed { failures: 0 };
+                }
+            }
+            State::Open { .. } | State::HalfOpen { .. } => {}
+        }
+    }
+
+    /// Notes that the target failed. Gives whether that opened the breaker.
+    pub(super) fn bad(self) -> bool {
+        let now = self.breaker.clock.elapsed();
+        let mut state = self.breaker.lock();
+        let rest = match &mut *state {
+            State::Closed { failures } => {
+                *failures += 1;
+                (*failures >= FAILURES_MAX).then_some(REST_MIN)
+            }
+            State::HalfOpen { since, rest, .. } if self.probe == Some(*since) => {
+                Some(rest.saturating_mul(2).min(REST_MAX))
+            }
+            State::Open { .. } | State::HalfOpen { .. } => None,
+        };
+        if let Some(rest) = rest {
+            let until = now.saturating_add(rest);
+            *state = State::Open { until, rest };
+        }
+        rest.is_some()
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if let State::HalfOpen {
+            since, under_way, ..
+        } = &mut *self.breaker.lock()
+            && self.probe == Some(*since)
+        {
+            *under_way = under_way.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn breaker() -> (Breaker, Clock) {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        (Breaker::new(clock.clone()), clock)
+    }
+
+    fn fail(breaker: &Breaker, times: u32) {
+        for _ in 0..times {
+            breaker.pass().unwrap().bad();
+        }
+    }
+
+    #[test]
+    fn five_failures_running_open_it_and_one_success_begins_the_count_anew() {
+        let (breaker, _clock) = breaker();
+        fail(&breaker, FAILURES_MAX - 1);
+        breaker.pass().unwrap().good();
+        fail(&breaker, FAILURES_MAX - 1);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert!(breaker.pass().unwrap().bad(), "the fifth opens it");
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert_eq!(breaker.pass().unwrap_err(), REST_MIN);
+    }
+
+    #[test]
+    fn what_is_dropped_without_a_word_counts_for_nothing() {
+        let (breaker, _clock) = breaker();
+        fail(&breaker, FAILURES_MAX - 1);
+        for _ in 0..100 {
+            drop(breaker.pass().unwrap());
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        fail(&breaker, 1);
+        assert_eq!(breaker.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn one_probe_at_first_then_one_more_for_each_good_answer_until_it_closes() {
+        let (breaker, clock) = breaker();
+        fail(&breaker, FAILURES_MAX);
+        clock.advance(REST_MIN);
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        let probe = breaker.pass().unwrap();
+        assert_eq!(breaker.pass().unwrap_err(), LOOK_AGAIN);
+        drop(probe);
+        for good in 1..=GOOD_TO_CLOSE {
+            let at_once: Vec<_> = std::iter::from_fn(|| breaker.pass().ok())
+                .take(99)
+                .collect();
+            assert_eq!(at_once.len(), good as usize, "before good answer {good}");
+            drop(at_once);
+            breaker.pass().unwrap().good();
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        fail(&breaker, FAILURES_MAX);
+        assert_eq!(
+            breaker.pass().unwrap_err(),
+            REST_MIN,
+            "the rest is short again"
+        );
+    }
+
+    #[test]
+    fn a_failed_probe_doubles_the_rest_up_to_a_minute() {
+        let (breaker, clock) = breaker();
+        fail(&breaker, FAILURES_MAX);
+        let mut rests = vec![breaker.pass().unwrap_err()];
+        for _ in 0..5 {
+            clock.advance(*rests.last().unwrap());
+            assert!(breaker.pass().unwrap().bad());
+            rests.push(breaker.pass().unwrap_err());
+        }
+        let seconds: Vec<_> = rests.iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn calls_from_before_say_nothing_about_a_target_that_is_open() {
+        let (breaker, clock) = breaker();
+        let old = [breaker.pass().unwrap(), breaker.pass().unwrap()];
+        fail(&breaker, FAILURES_MAX);
+        let [good, bad] = old;
+        good.good();
+        assert_eq!(breaker.state(), BreakerState::Open);
+        clock.advance(REST_MIN);
+        let probe = breaker.pass().unwrap();
+        assert!(!bad.bad());
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        drop(probe);
+    }
+
+    #[test]
+    fn a_rest_that_is_asked_for_is_kept_and_never_shortened() {
+        let (breaker, clock) = breaker();
+        breaker.open_for(Duration::from_secs(30));
+        breaker.open_for(Duration::from_secs(3));
+        assert_eq!(breaker.wait(), Some(Duration::from_secs(30)));
+        clock.advance(Duration::from_secs(30));
+        breaker.pass().unwrap().good();
+        breaker.open_for(Duration::from_hours(9));
+        assert_eq!(breaker.wait(), Some(REST_MAX));
+    }
+}
