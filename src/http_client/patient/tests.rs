@@ -130,12 +130,14 @@ async fn no_more_connections_are_kept_than_the_options_say() {
         (first, second)
     };
     let (_, _, (mut first, mut second)) = tokio::join!(stage.call(), stage.call(), host);
-    let mut nothing = [0];
     let closed = tokio::select! {
-        closed = first.read(&mut nothing) => closed,
-        closed = second.read(&mut nothing) => closed,
+        closed = first.read_u8() => closed,
+        closed = second.read_u8() => closed,
     };
-    assert_eq!(closed.unwrap(), 0);
+    assert_eq!(
+        closed.unwrap_err().kind(),
+        std::io::ErrorKind::UnexpectedEof
+    );
 }
 
 #[tokio::test]
