@@ -45,7 +45,7 @@ impl Stage {
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream
         };
-        tokio::join!(self.call(), host)
+        soon(async { tokio::join!(self.call(), host) }).await
     }
 
     async fn call(&self) -> String {
@@ -61,8 +61,14 @@ impl Stage {
             hear(stream).await;
             stream.write_all(ANSWER.as_bytes()).await.unwrap();
         };
-        tokio::join!(self.call(), host).0
+        soon(async { tokio::join!(self.call(), host) }).await.0
     }
+}
+
+/// Waits for what has to happen, but not for ever.
+async fn soon<T>(happens: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(20);
+    Clock::system().timeout(patience, happens).await.unwrap()
 }
 
 /// Hears a request whose body is `hi`.
@@ -130,10 +136,13 @@ async fn no_more_connections_are_kept_than_the_options_say() {
         (first, second)
     };
     let (_, _, (mut first, mut second)) = tokio::join!(stage.call(), stage.call(), host);
-    let closed = tokio::select! {
-        closed = first.read_u8() => closed,
-        closed = second.read_u8() => closed,
-    };
+    let closed = soon(async {
+        tokio::select! {
+            closed = first.read_u8() => closed,
+            closed = second.read_u8() => closed,
+        }
+    });
+    let closed = closed.await;
     assert_eq!(
         closed.unwrap_err().kind(),
         std::io::ErrorKind::UnexpectedEof
@@ -222,7 +231,7 @@ async fn a_connection_that_does_not_come_about_in_time_is_given_up() {
         accepted = stage.listener.accept() => accepted.unwrap(),
     };
     stage.clock.advance(Options::default().connect);
-    assert!(matches!(call.await, Err(CallError::Late)));
+    assert!(matches!(soon(call).await, Err(CallError::Late)));
 
     drop(stage.listener);
     let request = reqwest::Client::new().post(stage.url).build().unwrap();
