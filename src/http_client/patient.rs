@@ -210,17 +210,14 @@ impl Body for Reading {
         if let Ok(Some(data)) = piece {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        let line = this.line.take();
-        match piece {
-            Err(error) => Poll::Ready(Some(Err(error))),
-            Ok(_) => {
-                let back = this.back.take();
-                if let Some((line, host)) = line.zip(back) {
-                    host.keep(line);
-                }
-                Poll::Ready(None)
-            }
+        let done = this.line.take().zip(this.back.take());
+        if let Err(error) = piece {
+            return Poll::Ready(Some(Err(error)));
         }
+        if let Some((line, host)) = done {
+            host.keep(line);
+        }
+        Poll::Ready(None)
     }
 }
 

@@ -66,7 +66,11 @@ pub(super) fn request(request: &reqwest::Request) -> Vec<u8> {
     let body = request.body().and_then(reqwest::Body::as_bytes);
     let body = body.unwrap_or_default();
     let mut bytes = Vec::with_capacity(1_024 + body.len());
-    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    let mut put = |parts: &[&[u8]]| {
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+    };
     put(&[
         request.method().as_str().as_bytes(),
         b" ",

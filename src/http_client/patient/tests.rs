@@ -33,7 +33,7 @@ impl Stage {
     }
 
     fn request(&self, body: &str) -> Request {
-        let http = reqwest::Client::new().post(self.url.clone());
+        let http = usual().post(self.url.clone());
         http.body(body.to_owned()).build().unwrap()
     }
 
@@ -63,6 +63,10 @@ impl Stage {
         };
         soon(async { tokio::join!(self.call(), host) }).await.0
     }
+}
+
+fn usual() -> reqwest::Client {
+    super::super::build(&Options::default()).unwrap()
 }
 
 /// Waits for what has to happen, but not for ever.
@@ -234,7 +238,7 @@ async fn a_connection_that_does_not_come_about_in_time_is_given_up() {
     assert!(matches!(soon(call).await, Err(CallError::Late)));
 
     drop(stage.listener);
-    let request = reqwest::Client::new().post(stage.url).build().unwrap();
+    let request = usual().post(stage.url).build().unwrap();
     let refused = stage.patient.execute(request).await;
     assert!(matches!(refused, Err(CallError::Unreachable(_))));
 }
@@ -276,7 +280,7 @@ async fn only_a_host_that_is_trusted_by_its_name_hears_the_request() {
         let uri = url.as_str().parse().unwrap();
         let options = Options::towards(&url);
         let patient = Patient::straight(&url, uri, Some(config), options, Clock::system());
-        let request = reqwest::Client::new().post(url).body("hi").build().unwrap();
+        let request = usual().post(url).body("hi").build().unwrap();
         match patient.execute(request).await {
             Ok(answer) => assert!(is_trusted && answer.text().await.unwrap() == "hello"),
             Err(CallError::Unreachable(_)) => assert!(!is_trusted),

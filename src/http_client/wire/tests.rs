@@ -1,5 +1,4 @@
 use proptest::prelude::*;
-use reqwest::Client;
 
 use super::*;
 
@@ -29,7 +28,8 @@ fn body(mut framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, Vec<u8
 
 #[test]
 fn a_request_is_written_in_one_piece() {
-    let post = |url: &str| Client::new().post(url);
+    let http = crate::http_client::build(&crate::http_client::Options::default()).unwrap();
+    let post = |url: &str| http.post(url);
     let built = post("http://127.0.0.1:9000/v1/chat?a=b%20c")
         .header("authorization", "Bearer key")
         .body("{}");
