@@ -24,9 +24,10 @@ use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
-use crate::turn::{Assistant, DeskTerms};
+use crate::telemetry::{Traces, TracesError};
+use crate::turn::{Assistant, DeskTerms, Noticed};
 use crate::watchdog::Watchdog;
-use crate::workers::{self, Shared};
+use crate::workers::{self, Shared, Summaries};
 use entrances::Entrances;
 use outside::Outside;
 
@@ -41,6 +42,7 @@ pub struct App {
     prompts: Vec<(String, Prompts)>,
     store: Arc<dyn Store>,
     shutdown: Shutdown,
+    traces: Traces,
     clock: Clock,
     drain: Duration,
 }
@@ -81,6 +83,9 @@ pub enum StartError {
         /// Why.
         source: BuildError,
     },
+    /// Nothing can send traces.
+    #[error("traces: {0}")]
+    Traces(#[from] TracesError),
     /// The certificate cannot be used, though it could when it was checked.
     #[error("{0}")]
     Tls(Problem),
@@ -121,7 +126,8 @@ impl App {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let prompts = load_prompts(config).map_err(StartError::Prompts)?;
-        let outside = Outside::connect(config, &clock, &metrics)?;
+        let traces = Traces::start(&config.traces, &clock, metrics.spans())?;
+        let outside = Outside::connect(config, &clock, &metrics, traces.tracer())?;
         let shutdown = Shutdown::new();
         let entrances = Entrances::open(config, &clock, &shutdown).await?;
         let (address, operator_address) = entrances.addresses();
@@ -129,7 +135,9 @@ impl App {
             store: Arc::clone(&store),
             assistants: Arc::new(assistants(config, &prompts, &outside, &metrics)),
             memory: Arc::new(Memory::new(config.memory.clone())),
+            summaries: Summaries::default(),
             metrics,
+            tracer: traces.tracer().clone(),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             watchdog: Arc::new(Watchdog::new(clock.clone())),
@@ -158,6 +166,7 @@ impl App {
             prompts,
             store,
             shutdown,
+            traces,
             clock,
             drain: config.server.drain,
         })
@@ -199,6 +208,7 @@ impl App {
                 "stopped before everything had finished; the store knows the rest"
             );
         }
+        self.traces.flush(&self.clock).await;
         if let Ok(counts) = self.store.counts().await {
             let waiting = counts.waiting;
             let deliveries: u64 = counts.open_deliveries.iter().sum();
@@ -268,6 +278,9 @@ fn assistants(
             lineup: outside.lineup(config, assistant, metrics.assistant(name)),
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
+            on_unanswered: config.reply.unanswered.into(),
+            limits: assistant.limits.into(),
+            noticed: Noticed::default(),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
                 language: desk.language(),

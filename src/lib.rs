@@ -9,7 +9,8 @@
 //!
 //! A few words are used in one sense throughout:
 //!
-//! - an *assistant* is one configured responder: prompts, a model, a campaign, perhaps a desk;
+//! - an *assistant* is one configured responder: prompts, models, a campaign, perhaps a desk;
+//! - a *target* is one model endpoint; an assistant's targets in order are its *lineup*;
 //! - a *conversation* is one customer with one assistant: the unit of order, of memory and of ownership;
 //! - a *turn* takes all waiting messages of a conversation and comes to one decision about them;
 //! - an *outcome* is what became of a customer's message ([`domain::Outcome`]);
@@ -47,11 +48,17 @@
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
-//! model where they decide nothing ([`model`]); and judges the answer ([`turn::judge`]). What comes out is one
-//! [`domain::Settlement`]: the outcome, what enters the history, what is to be sent, who owns the conversation now. The
-//! store applies it in one transaction, or not at all where the epoch has moved on. A message that arrives meanwhile moves
-//! it: the model's call is dropped, and one new turn takes all. After `burst.supersede_max` such times running the epoch
-//! stands still for messages, so that who writes without pause is answered too.
+//! models where they decide nothing ([`model`]), unless a limit of the day is reached; and judges the answer
+//! ([`turn::judge`]). What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
+//! sent, who owns the conversation now. The store applies it in one transaction, or not at all where the epoch has moved
+//! on. A message that arrives meanwhile moves it: the model's call is dropped, and one new turn takes all. After
+//! `burst.supersede_max` such times running the epoch stands still for messages, so that who writes without pause is
+//! answered too. What a turn has spent is written down with its end, whatever that is. What the window drops can be
+//! folded into a running summary, after the turn and beside it ([`turn::fold`]): a reply never waits for that.
+//!
+//! **Models.** A [`model::Lineup`] tries an assistant's targets in order, within one deadline. Each fault has a name, and
+//! one place decides what is done about it: the request is changed, the same target is asked again, the next one is, or
+//! nobody. A target that keeps failing is left alone for a while; the next one answers at once meanwhile.
 //!
 //! **Out.** A courier claims the oldest open delivery of a conversation, waits at the workspace's gate
 //! ([`braze::Workspace::gate`]), and asks the store a last time. Only then, with the delivery marked `sending` on disk,
@@ -105,8 +112,9 @@
 //! 5. **Doubt is bounded.** Braze knows no idempotency key. What is `sending` is on disk before it leaves, so after a
 //!    crash at most `workspaces.NAME.concurrency` replies can have been sent without our knowing; with
 //!    `on_unknown = "hold"` none of them is sent twice.
-//! 6. **Outages bend.** A model that fails costs one fallback text. Braze or a desk that is down makes deliveries wait,
-//!    each way out by itself. A store that is down stops the workers, who ask until it answers.
+//! 6. **Outages bend.** Where a model fails, the next one answers; where all do, it costs one fallback text. Braze or a
+//!    desk that is down makes deliveries wait, each way out by itself. A store that is down stops the workers, who ask
+//!    until it answers.
 //! 7. **A customer's words are data.** They are [`redact::Private`], which prints as nothing. They go to the model in the
 //!    user role; what Braze knows of the customer goes through `customer.md` alone, as JSON. Braces are broken up in
 //!    [`reply::prepare`] before Braze's Liquid can see them. No model decides about consent.
@@ -120,7 +128,8 @@
 //! # What is deliberately absent
 //!
 //! - **A queue beside the store.** A message that waits is a message without outcome: inbox and history are one table.
-//! - **Retries of a model call.** One request, one deadline, then the fallback. The customer is waiting.
+//! - **Two models at once.** They are asked one after the other: to race them would pay twice for each answer.
+//! - **Streams of a model.** WhatsApp takes whole messages, and an answer is judged before it is sent.
 //! - **Tools, retrieval, actions.** The model talks, and picks from a closed list what happens next.
 //! - **Batches to Braze.** One recipient a request, never `broadcast`: a mistake reaches one person.
 //! - **Templates in fixed texts.** They are sent as they stand.

@@ -10,17 +10,15 @@ use jiff::Timestamp;
 use moka::future::Cache;
 use serde::Deserialize;
 
-use crate::clock::earlier;
-use crate::domain::{Conversation, ConversationId, Message};
+use crate::clock::{earlier, later};
+use crate::domain::{Conversation, ConversationId, Message, Summary};
+use crate::model::Ruler;
 use crate::problem::Problem;
 use crate::redact::Private;
 use crate::store::{Store, StoreError};
 
 /// What a message costs in memory beyond its text: ids, times, the allocations around them.
 const MESSAGE_BYTES: usize = 160;
-
-/// Letters of a token, for an estimate that is on the safe side: 3 in European languages.
-const LETTERS_PER_TOKEN: usize = 3;
 
 /// How long what was forgotten stays so, though a turn still ends: far longer than any turn takes.
 const FORGOTTEN_FOR: Duration = Duration::from_hours(1);
@@ -43,6 +41,8 @@ pub struct MemoryConfig {
     pub ttl: Duration,
     /// Tokens of the window, estimated. Default 3,000: it leaves room in the smallest context in use, 8,192.
     pub tokens: usize,
+    /// Whether messages that fall out of the window are summed up for the model. Default no: it costs calls.
+    pub summary: bool,
     /// What the cache may hold, in MiB. Default 64: about 20,000 conversations.
     pub cache_mib: u64,
 }
@@ -53,6 +53,7 @@ impl Default for MemoryConfig {
             messages: 20,
             ttl: Duration::from_hours(24),
             tokens: 3_000,
+            summary: false,
             cache_mib: 64,
         }
     }
@@ -68,6 +69,10 @@ impl MemoryConfig {
         if !TTLS.contains(&self.ttl) {
             problems.push(Problem::new("ttl", "expected 1 min to 30 days").help("such as `24h`"));
         }
+        if self.summary && self.messages == 0 {
+            let message = "nothing is remembered, so there is nothing to sum up";
+            problems.push(Problem::new("summary", message).help("set `messages` to 1 or more"));
+        }
         problems
     }
 }
@@ -79,6 +84,16 @@ pub struct Window {
     customer: Private<String>,
     version: i64,
     messages: Vec<Message>,
+}
+
+/// Where a window ends that has grown too small for all that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The place of the oldest message that the next turn is still reminded of.
+    pub kept_from: i64,
+    /// The place up to which the summary is to reach. It takes in the older half of what is still kept, so that the next
+    /// few turns need no other.
+    pub fold_before: i64,
 }
 
 /// Gives windows: from the cache where it is up to date, else from the store.
@@ -113,6 +128,7 @@ impl Memory {
         &self,
         store: &dyn Store,
         conversation: &Conversation,
+        ruler: &Ruler,
         now: Timestamp,
     ) -> Result<Vec<Message>, StoreError> {
         if conversation.version == 0 || self.config.messages == 0 {
@@ -121,10 +137,10 @@ impl Memory {
         if let Some(window) = self.cache.get(&conversation.id).await
             && window.is_of(conversation)
         {
-            return Ok(self.fit(window.messages.clone(), now));
+            return Ok(self.fit(window.messages.clone(), ruler, now));
         }
         let history = store.history(conversation.id, self.config.messages).await?;
-        Ok(self.fit(history.messages, now))
+        Ok(self.fit(history.messages, ruler, now))
     }
 
     /// Remembers the window as it stands after a turn, at the version that its settlement gave.
@@ -154,22 +170,60 @@ impl Memory {
         self.cache.invalidate(&conversation).await;
     }
 
+    /// Gives the summary of what the model is not shown any more, where there is one and it is not too old.
+    pub fn summary<'a>(
+        &self,
+        conversation: &'a Conversation,
+        now: Timestamp,
+    ) -> Option<&'a Summary> {
+        let summary = conversation.summary.as_ref();
+        summary.filter(|summary| self.config.summary && summary.expires_at > now)
+    }
+
+    /// Tells where the window ends, after a turn that left it like this, where more was said than it holds and than the
+    /// summary covers. Nothing where summaries are off.
+    pub fn overflow(
+        &self,
+        conversation: &Conversation,
+        window: &[Message],
+        ruler: &Ruler,
+        now: Timestamp,
+    ) -> Option<Overflow> {
+        if !self.config.summary {
+            return None;
+        }
+        let kept = &window[window.len() - self.fitting(window, ruler, now)..];
+        let first = |messages: &[Message]| messages.iter().map(|message| message.seq).min();
+        let covered = conversation.summary.as_ref();
+        let covered = covered.map_or(0, |summary| summary.up_to);
+        let kept_from = first(kept).unwrap_or(i64::MAX);
+        (kept_from > covered.saturating_add(1)).then(|| Overflow {
+            kept_from,
+            fold_before: first(&kept[kept.len() / 2..]).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// Tells when what was said at `at` is forgotten.
+    pub fn forgotten_at(&self, at: Timestamp) -> Timestamp {
+        later(at, self.config.ttl)
+    }
+
     /// Drops what is too old, too many or too long; the newest stays longest.
-    fn fit(&self, messages: Vec<Message>, now: Timestamp) -> Vec<Message> {
+    fn fit(&self, messages: Vec<Message>, ruler: &Ruler, now: Timestamp) -> Vec<Message> {
+        let surplus = messages.len() - self.fitting(&messages, ruler, now);
+        messages.into_iter().skip(surplus).collect()
+    }
+
+    /// Counts the newest messages that are within the limits.
+    fn fitting(&self, messages: &[Message], ruler: &Ruler, now: Timestamp) -> usize {
         let oldest = earlier(now, self.config.ttl);
-        let mut tokens = 0;
-        let kept = messages
+        let newest = messages
             .iter()
             .rev()
             .take(usize::try_from(self.config.messages).unwrap_or(usize::MAX))
             .take_while(|message| message.at >= oldest)
-            .take_while(|message| {
-                tokens += estimated_tokens(&message.text);
-                tokens <= self.config.tokens
-            })
-            .count();
-        let surplus = messages.len() - kept;
-        messages.into_iter().skip(surplus).collect()
+            .map(|message| message.text.as_str());
+        ruler.fitting(newest, self.config.tokens)
     }
 }
 
@@ -189,110 +243,5 @@ impl Window {
     }
 }
 
-/// Estimates tokens: a letter beyond Latin script counts as one, others by three.
-fn estimated_tokens(text: &str) -> usize {
-    let (wide, narrow) = text.chars().fold((0, 0), |(wide, narrow), letter| {
-        if u32::from(letter) > 0x2e80 {
-            (wide + 1, narrow)
-        } else {
-            (wide, narrow + 1)
-        }
-    });
-    wide + narrow / LETTERS_PER_TOKEN + 4
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::later;
-    use crate::domain::{Author, Customer, MessageId, Owner, new_id};
-
-    const START: Timestamp = Timestamp::UNIX_EPOCH;
-
-    /// Gives messages of these texts, one a minute.
-    fn messages(texts: &[&str]) -> Vec<Message> {
-        let minute = |index: usize| Duration::from_secs(60 * u64::try_from(index).unwrap());
-        texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| Message {
-                id: MessageId(new_id(START)),
-                seq: i64::try_from(index).unwrap() + 1,
-                author: Author::Customer,
-                text: (*text).into(),
-                media: Vec::new(),
-                at: later(START, minute(index)),
-                is_poison: false,
-            })
-            .collect()
-    }
-
-    fn kept(config: MemoryConfig, texts: &[&str], now: Timestamp) -> Vec<String> {
-        let memory = Memory::new(config);
-        let kept = memory.fit(messages(texts), now);
-        kept.into_iter().map(|message| message.text.0).collect()
-    }
-
-    #[test]
-    fn the_newest_stay_when_not_all_fit() {
-        let config = MemoryConfig {
-            messages: 2,
-            ..MemoryConfig::default()
-        };
-        assert_eq!(kept(config, &["a", "b", "c"], START), ["b", "c"]);
-        let config = MemoryConfig {
-            tokens: 12,
-            ..MemoryConfig::default()
-        };
-        assert_eq!(
-            kept(config, &["short", "a good deal longer", "end"], START),
-            ["end"]
-        );
-        let config = MemoryConfig {
-            ttl: Duration::from_secs(90),
-            ..MemoryConfig::default()
-        };
-        let now = later(START, Duration::from_secs(150));
-        assert_eq!(
-            kept(config, &["old", "new", "newest"], now),
-            ["new", "newest"]
-        );
-        let config = MemoryConfig {
-            messages: 0,
-            ..MemoryConfig::default()
-        };
-        assert!(kept(config, &["a"], START).is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_is_forgotten_is_remembered_no_more() {
-        let conversation = Conversation {
-            id: ConversationId(new_id(START)),
-            assistant: "support".to_owned(),
-            customer: Customer::new(Some("ana".to_owned()), None, None).unwrap(),
-            owner: Owner::Assistant,
-            handoff: None,
-            opted_out: false,
-            epoch: 0,
-            version: 1,
-            language: None,
-            profile: Private::default(),
-            opened_at: START,
-            window_expires_at: START,
-        };
-        let memory = Memory::new(MemoryConfig::default());
-        let id = conversation.id;
-        memory.remember(&conversation, 1, messages(&["hi"])).await;
-        assert!(memory.cache.contains_key(&id));
-        memory.forget(id).await;
-        assert!(!memory.cache.contains_key(&id));
-        // A turn that was under way ends now.
-        memory.remember(&conversation, 2, messages(&["hi"])).await;
-        assert!(!memory.cache.contains_key(&id));
-    }
-
-    #[test]
-    fn a_wide_script_costs_more_than_a_narrow_one() {
-        assert!(estimated_tokens("こんにちは世界です") > estimated_tokens("ninechars"));
-    }
-}
+mod tests;

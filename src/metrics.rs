@@ -22,7 +22,7 @@ use prometheus_client::registry::Registry;
 
 use parts::Book;
 
-pub use assistant::{Arrival, Assistant};
+pub use assistant::{Arrival, Assistant, LimitOf, Took};
 pub use model::{Breaker, Calling, Model, Tokens};
 pub use moment::{Folder, Standing};
 pub use outside::{Code, Desk, Waiting, Workspace};

@@ -8,7 +8,7 @@ use crate::domain::{EndReason, HandoffReason, Outcome, Suppression};
 use crate::http_client;
 use crate::metrics::{Closed, Metrics, ModelNames, Names};
 use crate::model::FaultKind;
-use crate::telemetry::gen_ai::{self, Generation};
+use crate::telemetry::gen_ai;
 
 /// Makes the counters for everything that the configuration names.
 pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
@@ -34,7 +34,7 @@ pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
         workspaces: &names(&config.workspaces),
         desks: &names(&config.desks),
     };
-    let gen_ai = Generation::default().measures();
+    let gen_ai = config.traces.names().measures();
     Metrics::new(names, &closed, gen_ai, clock.now())
 }
 

@@ -10,6 +10,7 @@ use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::Desk;
 use crate::metrics::{self, Metrics};
 use crate::model::{Lineup, Target};
+use crate::telemetry::Tracer;
 use crate::workers::Route;
 
 /// The clients of everything outside, by their names in the configuration.
@@ -26,6 +27,7 @@ impl Outside {
         config: &Config,
         clock: &Clock,
         metrics: &Metrics,
+        tracer: &Tracer,
     ) -> Result<Self, StartError> {
         let mut outside = Self {
             clock: clock.clone(),
@@ -43,15 +45,17 @@ impl Outside {
             outside.targets.insert(name.clone(), target);
         }
         for (name, desk) in &config.desks {
+            let requests = tracer.desk(name, &desk.url);
             let desk = Desk::new(desk, clock.clone()).map_err(|source| StartError::Desk {
                 name: name.clone(),
                 source,
             })?;
-            let desk = desk.measured(metrics.desk(name));
+            let desk = desk.measured(metrics.desk(name)).traced(requests);
             outside.desks.insert(name.clone(), Arc::new(desk));
         }
         for (name, workspace) in &config.workspaces {
             let on_unknown = config.reply.on_unknown.into();
+            let requests = tracer.workspace(name, &workspace.endpoint);
             let workspace =
                 Workspace::new(workspace, on_unknown, clock.clone()).map_err(|source| {
                     StartError::Workspace {
@@ -60,6 +64,7 @@ impl Outside {
                     }
                 })?;
             let workspace = workspace.measured(metrics.workspace(name));
+            let workspace = workspace.traced(requests);
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)

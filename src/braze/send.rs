@@ -15,6 +15,7 @@ use crate::http_client::{self, BuildError, Options};
 use crate::metrics::{self, Code};
 use crate::redact::Secret;
 use crate::retry::Schedule;
+use crate::telemetry::{Carried, Requests};
 
 /// The waits between attempts at a reply that Braze certainly did not take, until it is too old.
 const RETRIES: Schedule = Schedule(&[
@@ -52,6 +53,7 @@ pub struct Workspace {
     timeout: Duration,
     clock: Clock,
     metrics: metrics::Workspace,
+    traces: Requests,
 }
 
 /// The campaign that carries an assistant's words.
@@ -106,6 +108,7 @@ impl Workspace {
             timeout: config.timeout,
             clock,
             metrics: metrics::Workspace::default(),
+            traces: Requests::default(),
         })
     }
 
@@ -117,6 +120,12 @@ impl Workspace {
             metrics,
             ..self
         }
+    }
+
+    /// Traces its requests from here on.
+    #[must_use]
+    pub fn traced(self, traces: Requests) -> Self {
+        Self { traces, ..self }
     }
 
     /// Gives the gate that every send of this workspace passes.
@@ -138,7 +147,7 @@ impl Workspace {
             .post(&self.url)
             .bearer_auth(self.key.expose())
             .json(&body);
-        match self.ask(request).await {
+        match self.ask(delivery, request).await {
             Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
             Ok(Err(error)) if error.is_connect() || error.is_builder() => retry(
                 delivery,
@@ -150,12 +159,13 @@ impl Workspace {
         }
     }
 
-    /// Makes one request and counts it.
+    /// Makes one request, counts it and traces it.
     async fn ask(
         &self,
+        delivery: &Delivery,
         request: reqwest::RequestBuilder,
     ) -> Result<Result<(u16, Vec<u8>), reqwest::Error>, Elapsed> {
-        let started = self.clock.elapsed();
+        let (span, started) = (self.traces.begin(&carried(delivery)), self.clock.elapsed());
         let exchange = self.exchange(request);
         let answered = self.clock.timeout(self.timeout, exchange).await;
         let took = self.clock.elapsed().saturating_sub(started);
@@ -166,6 +176,7 @@ impl Workspace {
             Err(Elapsed) => Code::Timeout,
         };
         self.metrics.asked(took, code);
+        span.ended(code);
         answered
     }
 
@@ -225,6 +236,15 @@ impl Workspace {
             408 | 500..=599 => retry(delivery, now, error),
             _ => Attempted::Dead { error },
         }
+    }
+}
+
+fn carried(delivery: &Delivery) -> Carried<'_> {
+    Carried {
+        assistant: &delivery.conversation.assistant,
+        conversation: delivery.conversation.id.0,
+        delivery: delivery.id.0,
+        attempts: delivery.attempts,
     }
 }
 

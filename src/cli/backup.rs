@@ -17,11 +17,12 @@ pub(super) struct Options {
 
 /// Copies the store that the configuration names.
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
-    let Some(config) = check::store(options.config.config.as_deref()) else {
+    let file = options.config.config.as_deref();
+    let Some(config) = check::load_part(file, |key| key.starts_with("store")) else {
         return Ok(Exit::Problems);
     };
     let to: &Path = &options.to;
-    let copied = store::backup(&config, to)?;
+    let copied = store::backup(&config.store, to)?;
     anstream::println!(
         "{}: {} bytes, {} messages, {} of them without an outcome; read through and whole",
         to.display(),

@@ -9,7 +9,6 @@ use crate::app;
 use crate::config::{Config, DEFAULT_FILE, Environment, Problems, Source};
 use crate::problem::Problem;
 use crate::prompts::Prompts;
-use crate::store::SqliteConfig;
 
 /// Checks the configuration, then the prompt folders that it names.
 pub(super) fn run(file: Option<&Path>) -> Exit {
@@ -63,20 +62,20 @@ pub(super) fn load(file: Option<&Path>) -> Option<Config> {
     None
 }
 
-/// Loads where the store is. What else is wrong does not matter to who only looks into it, such as secrets that it is not
-/// given.
-pub(super) fn store(file: Option<&Path>) -> Option<SqliteConfig> {
+/// Loads what a command needs that does without the rest: what is wrong with other keys than those that are needed does
+/// not matter to it, such as secrets that it is not given.
+pub(super) fn load_part(file: Option<&Path>, is_needed: impl Fn(&str) -> bool) -> Option<Config> {
     match read(file) {
-        Ok(config) => return Some(config.store),
+        Ok(config) => return Some(config),
         Err(Unloaded::Unreadable(error)) => report::failure(&error),
-        Err(Unloaded::Wrong(problems)) => {
-            let is_store = |problem: &Problem| problem.key.starts_with("store");
-            match &problems.config {
-                Some(config) if !problems.problems.iter().any(is_store) => {
-                    return Some(config.store.clone());
-                }
-                _ => report::all(&problems, &[]),
+        Err(Unloaded::Wrong(mut problems)) => {
+            let is_needed = |problem: &Problem| is_needed(&problem.key);
+            match problems.config.take() {
+                Some(config) if !problems.problems.iter().any(is_needed) => return Some(*config),
+                Some(_) => problems.problems.retain(is_needed),
+                None => {}
             }
+            report::all(&problems, &[]);
         }
     }
     None

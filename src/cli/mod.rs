@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod demo;
+mod models;
 mod report;
 mod sandbox;
 mod serve;
@@ -28,6 +29,8 @@ enum Command {
     Check(ConfigOption),
     /// Copies the store to a new file and reads the copy through; the gateway may run meanwhile.
     Backup(backup::Options),
+    /// Asks each configured model a short question and shows what came of it; the gateway may run meanwhile.
+    Models(models::Options),
     /// Shows the whole gateway at work on this machine; it needs no account, key or file.
     Demo(demo::Options),
     /// Runs a stand-in for a model, Braze or a desk, to try a configuration against.
@@ -55,6 +58,7 @@ Exit codes:
 enum Exit {
     Fine = 0,
     Failed = 1,
+    Misused = 2,
     Problems = 3,
     Crashed = 4,
 }
@@ -66,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Serve(option) => on_runtime(serve::run(option.config.as_deref())),
         Command::Check(option) => Ok(check::run(option.config.as_deref())),
         Command::Backup(options) => backup::run(&options),
+        Command::Models(options) => on_runtime(models::run(options)),
         Command::Demo(options) => on_runtime(demo::run(options)),
         Command::Sandbox(stand_in) => on_runtime(sandbox::run(stand_in)),
     };

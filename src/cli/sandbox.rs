@@ -1,5 +1,7 @@
 //! `frontdesk sandbox`: one stand-in alone, for whoever tries a configuration.
 
+mod manners;
+
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -10,6 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Exit;
 use crate::sandbox::{Braze, Desk, Model};
 use crate::shutdown::Shutdown;
+use manners::Manners;
 
 /// Which stand-in.
 #[derive(Debug, Subcommand)]
@@ -22,6 +25,8 @@ pub(super) enum StandIn {
         /// Refuses requests without this API key.
         #[arg(long)]
         key: Option<String>,
+        #[command(flatten)]
+        manners: Manners,
     },
     /// Braze's REST API, as far as answers need it: it checks what it gets as the real one does.
     Braze {
@@ -48,13 +53,18 @@ pub(super) async fn run(stand_in: StandIn) -> anyhow::Result<Exit> {
     let shutdown = Shutdown::new();
     let busy = |listen: SocketAddr| format!("cannot listen on {listen}");
     let (url, events) = match stand_in {
-        StandIn::Model { listen, key } => {
+        StandIn::Model {
+            listen,
+            key,
+            manners,
+        } => {
             let model = Model::start(listen, &shutdown)
                 .await
                 .with_context(|| busy(listen))?;
             if let Some(key) = key {
                 model.require_key(&key);
             }
+            manners.teach(&model);
             (model.url(), model.events())
         }
         StandIn::Braze { listen, key } => {

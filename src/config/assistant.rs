@@ -8,11 +8,12 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::limits::{LimitPolicy, LimitsConfig};
 use crate::braze;
 use crate::domain::{Language, OnUnknown};
 use crate::problem::Problem;
 use crate::redact::Secret;
-use crate::turn::OnLate;
+use crate::turn::Instead;
 
 /// One assistant.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +51,9 @@ pub struct AssistantConfig {
     pub deadline: Duration,
     /// The desk that takes over. Default: none, and nobody can be brought in.
     pub desk: Option<String>,
+    /// What it may spend a day. Default: as much as it takes.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// What prompts may say about the business: any keys; `name` is the one that the built-in prompts need.
     #[serde(default)]
     pub business: Map<String, Value>,
@@ -128,6 +132,17 @@ impl AssistantConfig {
                     .help("it is the name of the business, as customers know it"),
             );
         }
+        let limits = self.limits.check().into_iter();
+        problems.extend(limits.map(|problem| problem.under("limits")));
+        if self.desk.is_none() && self.limits.at_limit == LimitPolicy::HandOff {
+            problems.push(
+                Problem::new(
+                    "limits.at_limit",
+                    "hands over to people, and the assistant has no `desk`",
+                )
+                .help("name a desk, or write `reply`"),
+            );
+        }
         if self.message_property == braze::REPLY_ID {
             problems.push(Problem::new(
                 "message_property",
@@ -193,13 +208,16 @@ pub struct ReplyConfig {
     pub on_unknown: UnknownPolicy,
     /// What becomes of a message that is older than `ttl` before it could be answered: `apologise` (default) tells the
     /// customer once that it is too late; `hand_off` asks the desk to take over.
-    pub late: LatePolicy,
+    pub late: InsteadPolicy,
+    /// What becomes of a message that no model answered: `apologise` (default) sends the text `fallback`; `hand_off` asks
+    /// the desk to take over.
+    pub unanswered: InsteadPolicy,
 }
 
-/// What to do about messages that are too old to be answered, as the file spells it.
+/// What a customer gets instead of an answer, as the file spells it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LatePolicy {
+pub enum InsteadPolicy {
     /// Tell the customer.
     #[default]
     Apologise,
@@ -207,11 +225,11 @@ pub enum LatePolicy {
     HandOff,
 }
 
-impl From<LatePolicy> for OnLate {
-    fn from(policy: LatePolicy) -> Self {
+impl From<InsteadPolicy> for Instead {
+    fn from(policy: InsteadPolicy) -> Self {
         match policy {
-            LatePolicy::Apologise => Self::Apologise,
-            LatePolicy::HandOff => Self::HandOff,
+            InsteadPolicy::Apologise => Self::Apologise,
+            InsteadPolicy::HandOff => Self::HandOff,
         }
     }
 }
@@ -244,7 +262,8 @@ impl Default for ReplyConfig {
         Self {
             ttl: Duration::from_mins(15),
             on_unknown: UnknownPolicy::ResendOnce,
-            late: LatePolicy::Apologise,
+            late: InsteadPolicy::Apologise,
+            unanswered: InsteadPolicy::Apologise,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! places in the file, fills in secrets, and checks that names lead somewhere.
 
 mod assistant;
+mod limits;
 mod read;
 mod secrets;
 
@@ -21,10 +22,11 @@ use crate::memory::MemoryConfig;
 use crate::model::TargetConfig;
 use crate::problem::Problem;
 use crate::store::SqliteConfig;
-use crate::telemetry::LogConfig;
+use crate::telemetry::{LogConfig, TracesConfig};
 use crate::workers::TurnsConfig;
 
 pub use assistant::{AssistantConfig, ReplyConfig};
+pub use limits::{LimitPolicy, LimitsConfig};
 pub use read::{Environment, names_secret};
 
 /// The configuration in force where there is no file: the sample, with its values from the environment.
@@ -52,6 +54,9 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub log: LogConfig,
+    /// Whether traces are made, and where they go.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// What the model is reminded of.
     #[serde(default)]
     pub memory: MemoryConfig,
@@ -138,11 +143,13 @@ impl Config {
         let (read, mut problems) = read::read(&source.text, environment);
         let config = read.config.map(|mut config| {
             config.resolve_paths(&source.folder);
+            config.traces.adopt(|name| environment.get(name));
             problems.extend(secrets::fill(&mut config, &source.folder, environment));
             problems.extend(config.check_slices());
             // What did not take shape would only be missed once more.
             if read.is_whole {
                 problems.extend(config.check_names());
+                problems.extend(config.check_attempts());
             }
             config
         });
@@ -223,6 +230,7 @@ impl Config {
             ("turns", self.turns.check()),
             ("reply", self.reply.check()),
             ("log", self.log.check()),
+            ("traces", self.traces.check()),
             ("server", Vec::from_iter(self.check_public_url())),
         ];
         let mut problems: Vec<Problem> = singles
@@ -298,8 +306,41 @@ impl Config {
             {
                 problems.push(unknown(&key("desk"), desk, &self.desks));
             }
+            problems.extend(self.check_prices(name, assistant));
         }
         problems
+    }
+
+    /// Finds a limit of money that could not be kept, since a model of the assistant has no price.
+    fn check_prices(&self, name: &str, assistant: &AssistantConfig) -> Option<Problem> {
+        let limit = assistant.limits.first_cost()?;
+        let mut models = self.models_of(assistant).into_iter();
+        let is_free = |model: &&str| self.models.get(*model).is_some_and(|m| m.price.is_none());
+        let model = models.find(is_free)?;
+        let key = format!("assistants.{name}.limits.{limit}");
+        let help = format!("add `price = {{ input = 0.15, output = 0.6 }}` to `[models.{model}]`");
+        let what = format!("cannot be kept: the model `{model}` has no price");
+        Some(Problem::new(key, what).help(help))
+    }
+
+    /// Finds calls of models that may take longer than every turn that makes them.
+    fn check_attempts(&self) -> Vec<Problem> {
+        let longer = |(name, model): (&String, &TargetConfig)| {
+            let users = self.assistants.values();
+            let users = users.filter(|user| self.models_of(user).contains(&name.as_str()));
+            let longest = users.map(|user| user.deadline).max()?;
+            let is_longer = model.attempt_within.is_some_and(|limit| limit > longest);
+            // A limit that is no good by itself is told already.
+            (is_longer && model.check().is_empty()).then(|| {
+                let key = format!("models.{name}.attempt_within");
+                Problem::new(
+                    key,
+                    "is longer than the `deadline` of all assistants that ask it",
+                )
+                .help("leave it out, or raise `deadline` in `[assistants.NAME]`")
+            })
+        };
+        self.models.iter().filter_map(longer).collect()
     }
 }
 

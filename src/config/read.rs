@@ -202,8 +202,14 @@ fn plainly(message: &str) -> String {
 /// Ends of the names of keys whose values are secret, also of such as we do not know but somebody may write.
 const SECRET_NAMES: [&str; 6] = ["key", "keys", "secret", "secrets", "token", "password"];
 
+/// The table whose keys are named by others, and whose values are secret.
+const SECRET_TABLE: &str = "traces.headers";
+
 /// Tells whether the value of a key is secret: `api_key`, `signing_key`, `secrets`.
 pub fn names_secret(key: &str) -> bool {
+    if key.starts_with(SECRET_TABLE) {
+        return true;
+    }
     let name = key.rsplit('.').next().unwrap_or_default();
     let name = name
         .split('[')

@@ -28,6 +28,8 @@ fn all(config: &mut Config) -> Vec<(String, &mut Secret)> {
     let mut all: Vec<(String, &mut Secret)> = Vec::new();
     let people = config.operator.all_secrets().into_iter();
     all.extend(people.map(|(key, secret)| (format!("operator.{key}"), secret)));
+    let headers = config.traces.secrets().into_iter();
+    all.extend(headers.map(|(key, secret)| (format!("traces.{key}"), secret)));
     for (name, workspace) in &mut config.workspaces {
         let found = workspace.secrets().into_iter();
         all.extend(found.map(|(key, secret)| (format!("workspaces.{name}.{key}"), secret)));

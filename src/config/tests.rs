@@ -92,10 +92,10 @@ campaign_id = ""
 fn a_name_that_leads_nowhere_is_told_with_those_that_are_there() {
     let text = GOOD.replace(
         "campaign_id",
-        "model = \"gpt\"\ndesk = \"main\"\ncampaign_id",
+        "models = [\"gpt\"]\ndesk = \"main\"\ncampaign_id",
     );
     insta::assert_snapshot!(problems(&text).join("\n"), @r"
-    12: assistants.support.model: `gpt` is not configured
+    12: assistants.support.models[0]: `gpt` is not configured
     13: assistants.support.desk: `main` is not configured
     ");
 }

@@ -61,6 +61,19 @@ pub struct Conversation {
     pub opened_at: Timestamp,
     /// When WhatsApp stops taking free-form replies: 24 h after the customer's last message.
     pub window_expires_at: Timestamp,
+    /// What older messages came to, where there is a summary of them.
+    pub summary: Option<Summary>,
+}
+
+/// What older messages of a conversation came to, in a model's words: data, as the customer's own are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The words.
+    pub text: Private<String>,
+    /// The place of the newest message in it.
+    pub up_to: i64,
+    /// When it is forgotten: as soon as that message would be.
+    pub expires_at: Timestamp,
 }
 
 /// Why people were asked to take over: a closed set.
@@ -74,17 +87,20 @@ pub enum HandoffReason {
     Model,
     /// The assistant could not answer.
     Failure,
+    /// The day's limit of tokens or money is reached.
+    Limit,
     /// An operator took the conversation.
     Operator,
 }
 
 impl HandoffReason {
     /// Every reason there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::CustomerAsked,
         Self::Rule,
         Self::Model,
         Self::Failure,
+        Self::Limit,
         Self::Operator,
     ];
 
@@ -95,6 +111,7 @@ impl HandoffReason {
             Self::Rule => "rule",
             Self::Model => "model",
             Self::Failure => "failure",
+            Self::Limit => "limit",
             Self::Operator => "operator",
         }
     }

@@ -11,7 +11,7 @@ mod outcome;
 mod settlement;
 mod spending;
 
-pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner};
+pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner, Summary};
 pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,
@@ -22,4 +22,4 @@ pub use language::Language;
 pub use message::{Author, Message, Said};
 pub use outcome::{Failure, Outcome, Suppression};
 pub use settlement::{Ownership, Settlement};
-pub use spending::{Money, Spending};
+pub use spending::{Bill, Day, Money, Spending, SpentToday};

@@ -30,6 +30,8 @@ pub enum Suppression {
     Expired,
     /// A rule says to ignore such messages.
     Ignored,
+    /// The day's limit is reached, and the customer has been told so.
+    Limit,
 }
 
 /// Why a message could not be answered.
@@ -37,6 +39,8 @@ pub enum Suppression {
 pub enum Failure {
     /// The model gave no usable answer in time.
     Model,
+    /// The model, or a filter in front of it, would not answer.
+    Refused,
     /// The assistant's prompt could not be rendered.
     Prompt,
     /// The assistant is no longer in the configuration.
@@ -45,6 +49,8 @@ pub enum Failure {
     Poison,
     /// No answer could be given before it was too late for one, and the customer was told so.
     Late,
+    /// The day's limit of tokens or money is reached, and the customer was told so.
+    Limit,
     /// Braze refused the reply for good.
     Delivery,
     /// Whether the reply arrived is not known, and it was not to be sent twice.
@@ -53,12 +59,13 @@ pub enum Failure {
 
 impl Suppression {
     /// Every reason there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::OptedOut,
         Self::HumanTookOver,
         Self::Superseded,
         Self::Expired,
         Self::Ignored,
+        Self::Limit,
     ];
 
     /// Gives the name that is counted and shown.
@@ -69,13 +76,14 @@ impl Suppression {
             Self::Superseded => "superseded",
             Self::Expired => "expired",
             Self::Ignored => "ignored",
+            Self::Limit => "limit",
         }
     }
 }
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -85,11 +93,14 @@ impl Outcome {
         Self::Suppressed(Suppression::Superseded),
         Self::Suppressed(Suppression::Expired),
         Self::Suppressed(Suppression::Ignored),
+        Self::Suppressed(Suppression::Limit),
         Self::Failed(Failure::Model),
+        Self::Failed(Failure::Refused),
         Self::Failed(Failure::Prompt),
         Self::Failed(Failure::NoAssistant),
         Self::Failed(Failure::Poison),
         Self::Failed(Failure::Late),
+        Self::Failed(Failure::Limit),
         Self::Failed(Failure::Delivery),
         Self::Failed(Failure::DeliveryUnknown),
     ];
@@ -113,11 +124,14 @@ impl Outcome {
             Self::Suppressed(Suppression::Superseded) => "suppressed(superseded)",
             Self::Suppressed(Suppression::Expired) => "suppressed(expired)",
             Self::Suppressed(Suppression::Ignored) => "suppressed(ignored)",
+            Self::Suppressed(Suppression::Limit) => "suppressed(limit)",
             Self::Failed(Failure::Model) => "failed(model)",
+            Self::Failed(Failure::Refused) => "failed(refused)",
             Self::Failed(Failure::Prompt) => "failed(prompt)",
             Self::Failed(Failure::NoAssistant) => "failed(no_assistant)",
             Self::Failed(Failure::Poison) => "failed(poison)",
             Self::Failed(Failure::Late) => "failed(late)",
+            Self::Failed(Failure::Limit) => "failed(limit)",
             Self::Failed(Failure::Delivery) => "failed(delivery)",
             Self::Failed(Failure::DeliveryUnknown) => "failed(delivery_unknown)",
         }

@@ -1,6 +1,10 @@
-//! What asking models takes: calls, tokens, money.
+//! What asking models takes: calls, tokens, money, and on which day.
 
 use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Billionths in one unit of money.
 const NANOS: u64 = 1_000_000_000;
@@ -23,6 +27,15 @@ impl Money {
         self.0
     }
 
+    /// Gives the amount in units, as near as a floating point number comes.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact up to nine million units, and near enough beyond"
+    )]
+    pub const fn units(self) -> f64 {
+        self.0 as f64 / NANOS as f64
+    }
+
     /// Gives the sum, or the largest amount there is.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -43,9 +56,9 @@ impl fmt::Display for Money {
 /// What asking models took, as far as their servers told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spending {
-    /// Calls that came to an end.
+    /// Calls that were made, also those that failed or were cut short.
     pub calls: u32,
-    /// Those of them whose server told no tokens.
+    /// Those of them that may have taken tokens of which nobody told.
     pub untold: u32,
     /// Tokens read.
     pub input_tokens: u64,
@@ -74,6 +87,47 @@ impl Spending {
     }
 }
 
+/// A calendar day where the business is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// Its date.
+    pub date: Date,
+    /// Its first moment, which is not midnight where a clock is put forward then.
+    pub begins: Timestamp,
+}
+
+impl Day {
+    /// Gives the day that it is at a moment.
+    pub fn of(now: Timestamp, zone: &TimeZone) -> Self {
+        let here = now.to_zoned(zone.clone());
+        let begins = here.start_of_day();
+        Self {
+            date: here.date(),
+            begins: begins.map_or(now, |begins| begins.timestamp()),
+        }
+    }
+}
+
+/// What a turn took, and the day that it is written down for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// The day on which the turn ended, where the business is.
+    pub day: Date,
+    /// What its calls took.
+    pub spending: Spending,
+}
+
+/// What was spent on one day, as a turn has to know it before it spends more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpentToday {
+    /// By the turns of the conversation.
+    pub customer: Spending,
+    /// By all turns of its assistant.
+    pub assistant: Spending,
+    /// Whether the customer was told on that day that a limit is reached.
+    pub is_told: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -90,5 +144,50 @@ mod tests {
     #[case(u64::MAX, "18446744073.709551")]
     fn money_is_written_in_units(#[case] nanos: u64, #[case] text: &str) {
         assert_eq!(Money::from_nanos(nanos).to_string(), text);
+    }
+
+    #[rstest]
+    #[case(
+        "2026-03-02T22:59:59Z",
+        "Europe/Madrid",
+        "2026-03-02",
+        "2026-03-01T23:00:00Z"
+    )]
+    #[case(
+        "2026-03-02T23:00:00Z",
+        "Europe/Madrid",
+        "2026-03-03",
+        "2026-03-02T23:00:00Z"
+    )]
+    // The night in which the clocks of Madrid are put forward, and the day after it.
+    #[case(
+        "2026-03-29T21:59:59Z",
+        "Europe/Madrid",
+        "2026-03-29",
+        "2026-03-28T23:00:00Z"
+    )]
+    #[case(
+        "2026-03-29T22:00:00Z",
+        "Europe/Madrid",
+        "2026-03-30",
+        "2026-03-29T22:00:00Z"
+    )]
+    // In Beirut they are put forward at midnight, so the day begins at one.
+    #[case(
+        "2026-03-29T12:00:00Z",
+        "Asia/Beirut",
+        "2026-03-29",
+        "2026-03-28T22:00:00Z"
+    )]
+    fn a_day_begins_where_the_business_is(
+        #[case] now: &str,
+        #[case] zone: &str,
+        #[case] date: &str,
+        #[case] begins: &str,
+    ) {
+        let zone = TimeZone::get(zone).unwrap();
+        let day = Day::of(now.parse().unwrap(), &zone);
+        assert_eq!(day.date.to_string(), date);
+        assert_eq!(day.begins.to_string(), begins);
     }
 }

@@ -11,6 +11,7 @@ use crate::http_client::{self, BuildError, Options};
 use crate::metrics::{self, Code};
 use crate::redact::{Private, Secret};
 use crate::retry::Schedule;
+use crate::telemetry::{Carried, Requests};
 
 /// The waits between attempts: short ones for a desk that is away for a moment; one that was down for a night hears within
 /// a quarter of an hour.
@@ -35,6 +36,7 @@ pub struct Desk {
     timeout: Duration,
     clock: Clock,
     metrics: metrics::Desk,
+    traces: Requests,
 }
 
 /// Why a desk's client could not be made.
@@ -59,6 +61,7 @@ impl Desk {
             timeout: config.timeout,
             clock,
             metrics: metrics::Desk::default(),
+            traces: Requests::default(),
         })
     }
 
@@ -66,6 +69,12 @@ impl Desk {
     #[must_use]
     pub fn measured(self, metrics: metrics::Desk) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Traces its requests from here on.
+    #[must_use]
+    pub fn traced(self, traces: Requests) -> Self {
+        Self { traces, ..self }
     }
 
     /// Tells whether a caller's token is one of this desk's.
@@ -94,7 +103,7 @@ impl Desk {
             counts: true,
             error,
         };
-        match self.exchange(request).await {
+        match self.exchange(delivery, request).await {
             Ok(Ok(response)) if response.status().is_success() => Attempted::Sent,
             Ok(Ok(response)) => {
                 let asked = http_client::retry_after(response.headers(), now, WAIT_AT_MOST);
@@ -110,12 +119,19 @@ impl Desk {
         }
     }
 
-    /// Makes one request and counts it.
+    /// Makes one request, counts it and traces it.
     async fn exchange(
         &self,
+        delivery: &Delivery,
         request: reqwest::RequestBuilder,
     ) -> Result<Result<reqwest::Response, reqwest::Error>, Elapsed> {
-        let started = self.clock.elapsed();
+        let carried = Carried {
+            assistant: &delivery.conversation.assistant,
+            conversation: delivery.conversation.id.0,
+            delivery: delivery.id.0,
+            attempts: delivery.attempts,
+        };
+        let (span, started) = (self.traces.begin(&carried), self.clock.elapsed());
         let answered = self.clock.timeout(self.timeout, request.send()).await;
         let took = self.clock.elapsed().saturating_sub(started);
         let code = match &answered {
@@ -125,6 +141,7 @@ impl Desk {
             Err(Elapsed) => Code::Timeout,
         };
         self.metrics.asked(took, code);
+        span.ended(code);
         answered
     }
 

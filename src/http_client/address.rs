@@ -97,7 +97,7 @@ fn plain_fault(url: &Url, plain: Plain) -> Option<(String, String)> {
     let help = match plain {
         Plain::Never => "use `https`",
         Plain::IfAllowed(_) => {
-            "use `https`; in a private network that you trust, the model or desk there says `allow_http = true`"
+            "use `https`; in a private network that you trust, the table of this key may say `allow_http = true`"
         }
     };
     let message = "`http` is not encrypted: all on the way could read what is sent";

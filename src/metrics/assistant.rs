@@ -5,7 +5,9 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 
 use super::Closed;
-use super::parts::{ATTEMPTS, Book, Counters, OWN, Sizes, SizesByLabel, Tally, Timing};
+use super::parts::{
+    ATTEMPTS, Book, Counters, Money, Moneys, OWN, Sizes, SizesByLabel, Tally, Timing,
+};
 
 /// How a request that brings a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,38 @@ impl Arrival {
     }
 }
 
+/// What a turn took: tokens as the servers told them, and what they cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Billionths of a unit of money.
+    pub cost: u64,
+}
+
+/// Whose limit a turn met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitOf {
+    /// The customer's.
+    Customer,
+    /// The assistant's.
+    Assistant,
+}
+
+impl LimitOf {
+    const ALL: [Self; 2] = [Self::Customer, Self::Assistant];
+
+    /// Gives the name that is counted and logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
 /// Counts for one assistant. Cloning gives another handle on the same counters; the default one counts for nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Assistant {
@@ -61,6 +95,9 @@ pub struct Assistant {
     acknowledged: Timing,
     messages: Tally,
     handoffs: Tally,
+    tokens: Tally,
+    cost: Money,
+    limits: Tally,
     attempts: Sizes,
     by_fallback: Counter,
 }
@@ -72,6 +109,9 @@ pub(super) struct Assistants {
     acknowledged: Timing,
     messages: Counters,
     handoffs: Counters,
+    tokens: Counters,
+    cost: Moneys,
+    limits: Counters,
     attempts: SizesByLabel,
     by_fallback: Counters,
 }
@@ -90,6 +130,12 @@ impl Assistants {
                 "Customers' messages by the outcome that their turn decided",
             ),
             handoffs: book.counters("handoffs", "Conversations handed over to people"),
+            tokens: book.counters("spent_tokens", "Tokens that an assistant's turns took"),
+            cost: book.moneys(
+                "spent_cost",
+                "What the tokens of an assistant's turns cost by the configured prices",
+            ),
+            limits: book.counters("limit_reached", "Turns that met a day's limit"),
             attempts: book.sizes_by_label(
                 "reply_attempts",
                 "Calls of models that one answer took, the good one included",
@@ -111,6 +157,14 @@ impl Assistants {
             acknowledged: self.acknowledged.clone(),
             messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
             handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
+            tokens: Tally::new(&self.tokens, named, "direction", &["input", "output"]),
+            cost: Money::new(&self.cost, &labels),
+            limits: Tally::new(
+                &self.limits,
+                named,
+                "of",
+                &LimitOf::ALL.map(LimitOf::as_str),
+            ),
             attempts: Sizes::of(&self.attempts, &labels),
             by_fallback: self.by_fallback.get_or_create_owned(&labels),
         }
@@ -130,6 +184,18 @@ impl Assistant {
     pub fn settled(&self, outcome: &'static str, messages: usize) {
         self.messages
             .add(outcome, u64::try_from(messages).unwrap_or(u64::MAX));
+    }
+
+    /// Counts what a turn took.
+    pub fn spent(&self, took: Took) {
+        self.tokens.add("input", took.input_tokens);
+        self.tokens.add("output", took.output_tokens);
+        self.cost.add(took.cost);
+    }
+
+    /// Counts a turn that met a limit.
+    pub fn limited(&self, of: LimitOf) {
+        self.limits.add(of.as_str(), 1);
     }
 
     /// Counts a conversation that was handed to people.

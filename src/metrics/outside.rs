@@ -38,7 +38,7 @@ pub enum Code {
 
 impl Code {
     /// Gives the status' class; those that say something of their own stand alone.
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Status(401) => "401",
             Self::Status(403) => "403",

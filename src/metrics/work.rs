@@ -70,7 +70,8 @@ impl TurnEnd {
         Self::GivenBack,
     ];
 
-    const fn as_str(self) -> &'static str {
+    /// Gives the word that is counted and shown.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Settled => "settled",
             Self::Stale => "stale",

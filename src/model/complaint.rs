@@ -44,12 +44,7 @@ impl Complaint {
             .into_iter()
             .filter_map(|path| name(error.pointer(path)?))
             .collect();
-        let message = ["message", "detail"]
-            .into_iter()
-            .filter_map(|key| error.get(key)?.as_str())
-            .chain(error.as_str())
-            .collect::<Vec<_>>()
-            .join(" ");
+        let message = words(error).join(" ");
         let details = ["detail", "message"].map(|key| error.get(key));
         let places = details
             .into_iter()
@@ -115,7 +110,8 @@ impl Complaint {
 
     fn is_overflow(&self, status: u16) -> bool {
         const NAMES: [&str; 3] = ["context_length", "context_size", "context_window"];
-        const WORDS: [&str; 9] = [
+        const WORDS: [&str; 10] = [
+            "contextwindowexceeded",
             "context length",
             "context size",
             "context window",
@@ -142,11 +138,31 @@ impl Complaint {
             "data_inspection_failed",
             "moderation",
         ];
-        const WORDS: [&str; 3] = ["content management policy", "content policy", "was flagged"];
+        const WORDS: [&str; 4] = [
+            "contentpolicyviolation",
+            "content management policy",
+            "content policy",
+            "was flagged",
+        ];
         self.names
             .iter()
             .any(|name| NAMES.iter().any(|part| name.contains(part)))
             || WORDS.iter().any(|words| self.message.contains(words))
+    }
+}
+
+/// Gives the words of a complaint: a text, or the texts under the names that servers have for it, however deep. What a
+/// server repeats of the request stands under other names.
+fn words(error: &Value) -> Vec<&str> {
+    match error {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().flat_map(words).collect(),
+        Value::Object(fields) => ["message", "detail", "error", "msg"]
+            .into_iter()
+            .filter_map(|name| fields.get(name))
+            .flat_map(words)
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -210,10 +226,14 @@ fn by_name(name: &str) -> Option<FaultKind> {
         "insufficient_quota"
         | "billing_hard_limit_reached"
         | "billing_not_active"
+        | "budget_exceeded"
         | "insufficient_balance" => FaultKind::Quota,
-        "invalid_api_key" | "authentication_error" | "permission_denied" | "permission_error" => {
-            FaultKind::Auth
-        }
+        // LiteLLM looks a key that is not its own up in a database, and says so where it has none.
+        "invalid_api_key"
+        | "authentication_error"
+        | "permission_denied"
+        | "permission_error"
+        | "no_db_connection" => FaultKind::Auth,
         "rate_limit_exceeded" | "rate_limit_error" | "slow_down" => FaultKind::RateLimited,
         "server_is_overloaded" | "overloaded_error" => FaultKind::Overloaded,
         _ => return None,
@@ -282,6 +302,12 @@ mod tests {
         BadRequest
     )]
     #[case(422, r#"{"detail":"input is too long"}"#, ContextLength)]
+    #[case(400, r#"{"detail":{"error":"input is too long"}}"#, ContextLength)]
+    #[case(
+        422,
+        r#"{"message":{"detail":[{"msg":"the maximum context is 8"}]}}"#,
+        ContextLength
+    )]
     #[case(
         500,
         r#"{"error":{"code":500,"message":"the request exceeds the available context size"}}"#,
@@ -307,6 +333,24 @@ mod tests {
         401,
         r#"{"error":{"message":"x","type":"invalid_request_error","code":"invalid_api_key"}}"#,
         Auth
+    )]
+    #[case(400, r#"{"error":{"message":"litellm.BadRequestError: litellm.ContentPolicyViolationError: x. content_policy_fallback=None","type":"invalid_request_error","code":"400"}}"#, Filtered)]
+    #[case(400, r#"{"error":{"message":"litellm.ContextWindowExceededError: litellm.BadRequestError: x","type":"invalid_request_error","code":"400"}}"#, ContextLength)]
+    #[case(400, r#"{"error":{"message":"Invalid model name passed in model=x","type":"invalid_request_error","code":"400"}}"#, BadRequest)]
+    #[case(
+        400,
+        r#"{"error":{"message":"No connected db.","type":"no_db_connection","code":"400"}}"#,
+        Auth
+    )]
+    #[case(
+        429,
+        r#"{"error":{"message":"x","type":"budget_exceeded","code":"429"}}"#,
+        Quota
+    )]
+    #[case(
+        429,
+        r#"{"error":{"message":"x","type":"throttling_error","code":"429"}}"#,
+        RateLimited
     )]
     #[case(401, "<html>nope</html>", Auth)]
     #[case(402, "", Quota)]

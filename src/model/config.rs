@@ -195,7 +195,7 @@ impl TargetConfig {
             .keys()
             .filter(|name| ours.contains(&name.as_str()));
         problems.extend(
-            taken.map(|name| Problem::new(&format!("body.{name}"), "is the gateway's own to set")),
+            taken.map(|name| Problem::new(format!("body.{name}"), "is the gateway's own to set")),
         );
         problems
     }
@@ -224,9 +224,19 @@ impl TargetConfig {
         let wrong = times
             .into_iter()
             .filter(|(_, time, range, _)| time.is_some_and(|time| !range.contains(&time)));
-        wrong
+        let mut problems: Vec<_> = wrong
             .map(|(key, _, _, expected)| Problem::new(key, expected))
-            .collect()
+            .collect();
+        if self
+            .attempt_within
+            .is_some_and(|limit| self.first_byte_within > Some(limit))
+        {
+            problems.push(
+                Problem::new("first_byte_within", "is longer than `attempt_within`")
+                    .help("leave it out: the attempt bounds it, too"),
+            );
+        }
+        problems
     }
 
     fn ways(&self) -> Ways {

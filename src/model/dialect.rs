@@ -139,12 +139,12 @@ impl Dialect {
     }
 
     /// Gives the field to do without: one that was sent, and that the server names in its refusal.
-    pub(super) fn refused_by(&self, named: Fields) -> Option<Field> {
+    pub(super) fn refused_by(self, named: Fields) -> Option<Field> {
         let sent = Field::ALL.into_iter().filter(|field| self.sends(*field));
         sent.into_iter().find(|field| named.has(*field))
     }
 
-    fn sends(&self, field: Field) -> bool {
+    fn sends(self, field: Field) -> bool {
         match field {
             Field::MaxTokens | Field::MaxCompletionTokens => {
                 self.token_limit_field.map(limit) == Some(field)
@@ -207,7 +207,9 @@ mod tests {
 
     fn spoken(more: &str, refused: &[Field]) -> (Option<&'static str>, &'static str, bool) {
         let learnt = Refused::default();
-        refused.iter().for_each(|field| learnt.learn(*field));
+        for field in refused {
+            learnt.learn(*field);
+        }
         let dialect = Dialect::of(&config(more), &learnt);
         (
             dialect.token_limit_field.map(TokenLimitField::as_str),

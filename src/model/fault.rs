@@ -91,6 +91,13 @@ impl FaultKind {
     }
 }
 
+impl Fault {
+    /// Tells whether the model, or a filter in front of it, would not answer: it was able to.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, FaultKind::Refused | FaultKind::Filtered)
+    }
+}
+
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
         Self {

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::complaint::{Complaint, is_said};
 use super::{Fault, FaultKind, Usage};
 
-/// The longest model name that is kept; it goes into logs and records, and real ones are far shorter.
-const MODEL_CHARS_MAX: usize = 100;
+/// The longest name of a model or an answer that is kept; it goes into logs and records, and real ones are far shorter.
+const NAME_CHARS_MAX: usize = 100;
 /// The longest reason for an answer's end that is kept; the known ones are words.
 const FINISH_CHARS_MAX: usize = 40;
 
@@ -17,6 +17,8 @@ pub(super) struct Opened {
     pub(super) said: Result<Text, Fault>,
     /// What the server counted, for an answer or for a fault.
     pub(super) usage: Usage,
+    /// The name that the server gives to the answer.
+    pub(super) id: Option<String>,
     /// The model that the server says it used.
     pub(super) model: Option<String>,
     /// Why the server says that the answer ended; empty where it does not.
@@ -41,7 +43,8 @@ pub(super) fn open(body: &Value) -> Opened {
     Opened {
         said: said(body, &finish),
         usage: usage(body),
-        model: model(body),
+        id: name(body, "id"),
+        model: name(body, "model"),
         finish,
     }
 }
@@ -178,9 +181,9 @@ fn tokens(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().and_then(whole))
 }
 
-fn model(body: &Value) -> Option<String> {
-    let name = body.get("model")?.as_str()?.trim();
-    (!name.is_empty()).then(|| name.chars().take(MODEL_CHARS_MAX).collect())
+fn name(body: &Value, field: &str) -> Option<String> {
+    let name = body.get(field)?.as_str()?.trim();
+    (!name.is_empty()).then(|| name.chars().take(NAME_CHARS_MAX).collect())
 }
 
 #[cfg(test)]

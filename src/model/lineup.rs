@@ -1,5 +1,7 @@
 //! An assistant's targets: tried in order, within one deadline.
 
+mod probe;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use crate::metrics;
 use crate::redact::Private;
 use crate::retry;
 
+pub use probe::{Probed, Said};
+
 /// The longest first wait before the same target is asked again; it doubles with each.
 const BACKOFF: Duration = Duration::from_millis(400);
 
@@ -34,7 +38,7 @@ pub struct Lineup {
     targets: Vec<Target>,
     shares: Vec<(usize, u64)>,
     deadline: Duration,
-    clock: Clock,
+    pub(super) clock: Clock,
     metrics: metrics::Assistant,
 }
 
@@ -71,11 +75,11 @@ struct Run<'a, T> {
 }
 
 /// A target that is still to be tried, and how.
-struct Try<'a> {
-    target: &'a Target,
+pub(super) struct Try<'a> {
+    pub(super) target: &'a Target,
     retries: u32,
-    is_shrunk: bool,
-    is_roomy: bool,
+    pub(super) is_shrunk: bool,
+    pub(super) is_roomy: bool,
 }
 
 impl Lineup {
@@ -191,8 +195,11 @@ impl Lineup {
                 break;
             };
             let target = next.target;
-            let most = target.attempt_within(another).min(left());
-            let Some(slot) = target.slot(most).await else {
+            // To wait for a slot is a part of the attempt: who waits behind a slow target is slow, too.
+            let until = left().saturating_sub(target.attempt_within(another));
+            let slot = target.slot(left().saturating_sub(until)).await;
+            let limit = left().saturating_sub(until);
+            let Some(slot) = slot.filter(|_| !limit.is_zero()) else {
                 last = no_slot();
                 queue.remove(place);
                 continue;
@@ -204,10 +211,9 @@ impl Lineup {
             let manner = target.manner(dialect, next.is_roomy);
             let (body, read) = prepare(manner, next.is_shrunk).map_err(Unanswered::Composing)?;
             attempts += 1;
-            let limit = most.min(left());
             let called = target.call(body, limit, asking.meter, read).await;
             drop(slot);
-            target.note(pass, called.as_ref().err());
+            target.note(pass, called.as_ref().err(), limit);
             let fault = match called {
                 Ok(got) => {
                     return Ok(Run {
@@ -221,7 +227,7 @@ impl Lineup {
                 }
                 Err(fault) => fault,
             };
-            if left() < LEAST || !next.mend(&fault, &dialect) {
+            if left() < LEAST || !next.mend(&fault, dialect) {
                 let left = Left {
                     retries: next.retries,
                     another,
@@ -268,7 +274,7 @@ impl Lineup {
     }
 
     /// Gives the targets in the order in which this customer's turns try them.
-    fn order(&self, customer: &str) -> impl Iterator<Item = &Target> {
+    pub(super) fn order(&self, customer: &str) -> impl Iterator<Item = &Target> {
         let first = self.first(customer);
         let others = self.targets.iter().enumerate();
         let others = others.filter(move |(place, _)| *place != first);
@@ -283,7 +289,7 @@ impl Lineup {
         }
         let hash = Sha256::digest(customer.as_bytes());
         let [a, b, c, d, ..] = hash.0;
-        let part = u64::from(u32::from_be_bytes([a, b, c, d])) * PARTS >> 32;
+        let part = (u64::from(u32::from_be_bytes([a, b, c, d])) * PARTS) >> 32;
         let mut end = 0;
         let chosen = self.shares.iter().find(|(_, share)| {
             end += share;
@@ -299,7 +305,7 @@ impl Lineup {
 }
 
 impl<'a> Try<'a> {
-    fn new(target: &'a Target) -> Self {
+    pub(super) fn new(target: &'a Target) -> Self {
         Self {
             target,
             retries: target.retries(),
@@ -309,7 +315,7 @@ impl<'a> Try<'a> {
     }
 
     /// Changes the request so that this fault does not come again. Each change is made once.
-    fn mend(&mut self, fault: &Fault, dialect: &Dialect) -> bool {
+    pub(super) fn mend(&mut self, fault: &Fault, dialect: Dialect) -> bool {
         match fault.kind {
             FaultKind::BadRequest => {
                 let refused = dialect.refused_by(fault.named);
@@ -325,14 +331,14 @@ impl<'a> Try<'a> {
     }
 }
 
-fn resting() -> Fault {
+pub(super) fn resting() -> Fault {
     Fault {
         code: Some("resting".to_owned()),
         ..FaultKind::Overloaded.into()
     }
 }
 
-fn no_slot() -> Fault {
+pub(super) fn no_slot() -> Fault {
     Fault {
         code: Some("no_slot".to_owned()),
         ..FaultKind::Overloaded.into()
@@ -344,7 +350,7 @@ fn backoff(attempt: u32, asking: &Asking<'_>) -> Duration {
     retry::jitter(doubled.min(BACKOFF_MAX), attempt, asking.conversation.0)
 }
 
-fn plain(text: &Text) -> Result<String, FaultKind> {
+pub(super) fn plain(text: &Text) -> Result<String, FaultKind> {
     let text = think::strip(&text.text).trim().to_owned();
     match text.is_empty() {
         true => Err(FaultKind::Empty),
@@ -353,7 +359,7 @@ fn plain(text: &Text) -> Result<String, FaultKind> {
 }
 
 /// Drops the older half of what was said, by length; of one thing alone, its end.
-fn halve(turns: &mut Vec<Turn>) {
+pub(super) fn halve(turns: &mut Vec<Turn>) {
     let length: usize = turns.iter().map(|turn| turn.text.len()).sum();
     let mut kept = 0;
     let fits = |turn: &&Turn| {

@@ -8,6 +8,7 @@
 //! `complaint` names errors, `lenient` opens the envelope, `object` finds the answer in the text, `think` takes
 //! reasoning out of it. Nothing of what was said is logged or put into a fault.
 
+mod aside;
 mod breaker;
 mod complaint;
 mod config;
@@ -35,7 +36,7 @@ pub use breaker::BreakerState;
 pub use config::TargetConfig;
 pub use dialect::{AnswerMode, Dialect, TokenLimitField};
 pub use fault::{Fault, FaultKind};
-pub use lineup::{Asking, Lineup, Unanswered};
+pub use lineup::{Asking, Lineup, Probed, Said, Unanswered};
 pub use meter::Meter;
 pub use preset::Preset;
 pub use price::PriceConfig;

@@ -34,6 +34,11 @@ pub(super) fn answer(
     }
 }
 
+/// Tells whether the answer stands in an object, or is the text itself.
+pub(super) fn is_object(text: &str) -> bool {
+    matches!(find(text, 0), Found::Object(_))
+}
+
 enum Found {
     /// The answer object.
     Object(Object),

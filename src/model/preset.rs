@@ -17,9 +17,9 @@ pub enum Preset {
     Mistral,
     /// Groq's API.
     Groq,
-    /// OpenRouter.
+    /// `OpenRouter`.
     OpenRouter,
-    /// DeepSeek's API.
+    /// `DeepSeek`'s API.
     DeepSeek,
     /// A vLLM server.
     Vllm,

@@ -13,6 +13,7 @@ use super::config::MAX_TOKENS_RANGE;
 use super::dialect::{Dialect, Field, Refused};
 use super::format::Manner;
 use super::lenient::{Opened, Text, open};
+use super::meter::Metered;
 use super::transport::{self, Client, Endpoint};
 use super::{Fault, FaultKind, Meter, Ruler, Scripts, TargetConfig, Usage};
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::domain::{Money, Spending};
 use crate::http_client::{self, BuildError, Options, Patient};
 use crate::metrics;
 use crate::problem::Problem;
+use crate::telemetry::gen_ai::{Asked, Call, Told};
 
 /// How much more room an answer gets that the token limit cut off.
 const MORE_ROOM: u32 = 4;
@@ -40,6 +42,7 @@ pub struct Target {
 
 struct Inner {
     name: String,
+    server: (String, u16),
     config: TargetConfig,
     client: Client,
     clock: Clock,
@@ -90,6 +93,7 @@ impl Target {
         let first_byte = config.first_byte_within;
         let inner = Inner {
             name: name.to_owned(),
+            server: http_client::peer(url.as_str()),
             client: transport::client(http, patient, clock.clone(), endpoint, first_byte),
             breaker: Breaker::new(clock.clone()),
             refused: Refused::default(),
@@ -157,6 +161,13 @@ impl Target {
         clock.timeout(limit, slots.acquire()).await.ok()?.ok()
     }
 
+    /// Gives a slot for a call that nobody waits for, while more than half of them are free: those who wait come first.
+    pub(super) fn spare_slot(&self) -> Option<SemaphorePermit<'_>> {
+        let Inner { slots, config, .. } = &*self.inner;
+        let is_spare = slots.available_permits() > config.concurrency() / 2;
+        slots.try_acquire().ok().filter(|_| is_spare)
+    }
+
     /// Gives how long one call may take, where the turn has time for it.
     pub(super) fn attempt_within(&self, another: bool) -> Duration {
         let most = if another { ATTEMPT } else { Duration::MAX };
@@ -192,7 +203,7 @@ impl Target {
         );
     }
 
-    /// Makes one call and counts it. The limit holds from the connection to the last byte.
+    /// Makes one call, counts it and traces it. The limit holds from the connection to the last byte.
     pub(super) async fn call<T>(
         &self,
         body: Value,
@@ -202,10 +213,15 @@ impl Target {
     ) -> Result<Got<T>, Fault> {
         let clock = &self.inner.clock;
         let scripts = scripts(&body);
-        let (calling, started) = (self.metrics.calls(), clock.elapsed());
+        let mut traced = self.trace(&body, meter);
+        let (calling, metered, started) = (self.metrics.calls(), meter.begin(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
-        self.count(self.spending(&opened), meter);
+        let spending = self.spending(&opened);
+        self.count(spending, metered);
+        if let Ok(opened) = &opened {
+            traced.told(&told(opened, spending));
+        }
         let got = opened.and_then(|opened| {
             self.metrics.used(tokens(&opened.usage));
             if let Some(input) = opened.usage.input {
@@ -224,20 +240,31 @@ impl Target {
         });
         let fault = got.as_ref().err().map(|fault| fault.kind.as_str());
         calling.ended(took, fault);
+        traced.ended(fault);
         got
     }
 
-    fn count(&self, spending: Spending, meter: &Meter) {
-        meter.add(spending);
+    fn trace(&self, body: &Value, meter: &Meter) -> Call {
+        meter.parent().chat(&Asked {
+            target: &self.inner.name,
+            provider: self.inner.config.provider(),
+            model: &self.inner.config.model,
+            server: &self.inner.server,
+            body,
+        })
+    }
+
+    fn count(&self, spending: Spending, metered: Metered<'_>) {
+        metered.end(spending);
         self.metrics.cost(spending.cost.nanos());
         if spending.untold > 0 {
             self.metrics.untold();
         }
     }
 
-    /// Notes what a call told about the target's health.
-    pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>) {
-        let opened = self.judge(pass, fault);
+    /// Notes what a call that had so much time told about the target's health.
+    pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) {
+        let opened = self.judge(pass, fault, limit);
         self.metrics.state(shown(self.state()));
         if let Some(fault) = fault.filter(|_| opened) {
             self.metrics.opened();
@@ -246,13 +273,15 @@ impl Target {
     }
 
     /// Gives whether that opened the breaker.
-    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>) -> bool {
+    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) -> bool {
         let breaker = &self.inner.breaker;
         let Some(fault) = fault else {
             pass.good();
             return false;
         };
         match fault.kind {
+            // Who was not given the usual time did not fail.
+            FaultKind::Timeout if limit < self.attempt_within(true) => false,
             FaultKind::Quota | FaultKind::Auth => {
                 drop(pass);
                 breaker.open_for(REFUSED_REST)
@@ -331,6 +360,17 @@ impl Target {
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Target").field(&self.inner.config).finish()
+    }
+}
+
+fn told(opened: &Opened, spending: Spending) -> Told<'_> {
+    Told {
+        id: opened.id.as_deref(),
+        model: opened.model.as_deref(),
+        finish_reason: &opened.finish,
+        tokens: tokens(&opened.usage),
+        cost_nanos: spending.cost.nanos(),
+        text: opened.said.as_ref().ok().map(|text| text.text.as_str()),
     }
 }
 

@@ -48,6 +48,15 @@ pub struct SummaryContext<'a> {
     pub reason: HandoffReason,
 }
 
+/// What differs from one running summary to the next. What is summed up is sent apart, as data.
+#[derive(Clone, Copy, Debug)]
+pub struct MemorySummaryContext<'a> {
+    /// The name by which the assistant goes.
+    pub assistant: &'a str,
+    /// The language that the customer speaks.
+    pub language: Language,
+}
+
 /// What stays the same as long as the folder does.
 pub(super) struct Constants {
     business: Value,
@@ -82,6 +91,13 @@ struct Summary<'a> {
     business: &'a Value,
     language: Tongue<'a>,
     reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct MemorySummary<'a> {
+    assistant: Named<'a>,
+    business: &'a Value,
+    language: Tongue<'a>,
 }
 
 #[derive(Serialize)]
@@ -168,6 +184,17 @@ impl Constants {
         }))
     }
 
+    /// Gives what `memory_summary.md` sees.
+    pub(super) fn memory_summary(&self, context: &MemorySummaryContext<'_>) -> Value {
+        Value::from(Serde(MemorySummary {
+            assistant: Named {
+                name: context.assistant,
+            },
+            business: &self.business,
+            language: tongue(&context.language),
+        }))
+    }
+
     /// Gives contexts to check a template with: one with everything that it `mentions`, then those with less.
     pub(super) fn samples(&self, template: Template, mentions: &[String]) -> Vec<Value> {
         let language = Language::ENGLISH;
@@ -191,6 +218,13 @@ impl Constants {
                     })
                 })
                 .to_vec(),
+            Template::MemorySummary => {
+                let assistant = "Sample";
+                vec![self.memory_summary(&MemorySummaryContext {
+                    assistant,
+                    language,
+                })]
+            }
             Template::Customer => {
                 let mut profile = Profile::default();
                 profile.0.insert("field".to_owned(), "sample".into());

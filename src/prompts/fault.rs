@@ -47,7 +47,7 @@ pub(super) fn of(error: &Error, text: &str) -> Problem {
 pub(super) fn unknown(template: Template, name: &str, text: &str, known: &[String]) -> Problem {
     let first = name.split('.').next().unwrap_or(name);
     let help = match (template, first) {
-        (Template::System | Template::Summary, "customer") => format!(
+        (Template::System | Template::Summary | Template::MemorySummary, "customer") => format!(
             "customer data is not available in {}: use it in {}",
             template.file(),
             Template::Customer.file()

@@ -17,7 +17,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Business, CustomerContext, SummaryContext, SystemContext};
+pub use context::{Business, CustomerContext, MemorySummaryContext, SummaryContext, SystemContext};
 pub use live::{Prompts, Reloaded, Reloads};
 pub use source::Source;
 pub use template::PromptError;
@@ -124,6 +124,15 @@ impl Folder {
     pub fn summary(&self, context: &SummaryContext<'_>) -> Result<String, PromptError> {
         let context = self.constants.summary(context);
         self.templates.render(Template::Summary, context)
+    }
+
+    /// Renders the system prompt for the running summary that the assistant keeps.
+    pub fn memory_summary(
+        &self,
+        context: &MemorySummaryContext<'_>,
+    ) -> Result<String, PromptError> {
+        let context = self.constants.memory_summary(context);
+        self.templates.render(Template::MemorySummary, context)
     }
 }
 

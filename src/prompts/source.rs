@@ -137,7 +137,8 @@ impl Source {
             Kind::Other => return Ok(None),
             Kind::Stray => {
                 return Err(Problem::new("", "does not belong here").help(
-                    "a folder has system.md, customer.md, summary.md, rules.toml and texts/<language>.toml; \
+                    "a folder has system.md, customer.md, summary.md, rules.toml, texts/<language>.toml, and may have \
+                     memory_summary.md; \
                      a README and a folder `tests` are left alone",
                 ));
             }
@@ -173,6 +174,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Gives a file of the folder that is compiled in.
+pub(super) fn shipped(path: &str) -> Option<File> {
+    Source::BuiltIn.file(path).ok().flatten()
 }
 
 /// Gives the first twelve hexadecimal digits of a SHA-256 over all paths and contents.
@@ -225,8 +231,9 @@ fn kind(path: &str) -> Kind {
 
 /// Gives the files that no folder can do without; its texts are counted by language.
 fn required() -> impl Iterator<Item = &'static str> {
-    let templates = Template::ALL.iter().map(|template| template.file());
-    templates.chain([RULES])
+    let templates = Template::ALL.iter();
+    let templates = templates.filter(|template| template.is_required());
+    templates.map(|template| template.file()).chain([RULES])
 }
 
 fn names(directory: &Path) -> io::Result<Vec<String>> {

@@ -1,4 +1,4 @@
-//! The three templates: compiled, checked with samples, rendered within limits.
+//! The templates: compiled, checked with samples, rendered within limits.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use minijinja::{Environment, ErrorKind, Output, State, UndefinedBehavior, escape
 
 use super::context::{Constants, OPEN};
 use super::fault;
-use super::source::{File, Files};
+use super::source::{self, File, Files};
 use crate::problem::Problem;
 
 /// Steps that a template may take; the shipped ones take some hundreds, a loop in a loop over a large table 20,000.
@@ -24,12 +24,19 @@ pub(super) enum Template {
     System,
     /// What the model is told of the customer.
     Customer,
-    /// The system prompt of the summary.
+    /// The system prompt of the summary that people get.
     Summary,
+    /// The system prompt of the running summary that the assistant keeps.
+    MemorySummary,
 }
 
 impl Template {
-    pub(super) const ALL: [Self; 3] = [Self::System, Self::Customer, Self::Summary];
+    pub(super) const ALL: [Self; 4] = [
+        Self::System,
+        Self::Customer,
+        Self::Summary,
+        Self::MemorySummary,
+    ];
 
     /// Gives the name of its file.
     pub(super) fn file(self) -> &'static str {
@@ -37,7 +44,13 @@ impl Template {
             Self::System => "system.md",
             Self::Customer => "customer.md",
             Self::Summary => "summary.md",
+            Self::MemorySummary => "memory_summary.md",
         }
+    }
+
+    /// Tells whether every folder has one; in place of another the built-in one serves.
+    pub(super) fn is_required(self) -> bool {
+        self != Self::MemorySummary
     }
 }
 
@@ -64,7 +77,10 @@ impl Templates {
         let mut templates = Self(environment());
         let mut problems = Vec::new();
         for template in Template::ALL {
-            if let Some(file) = files.get(template.file()) {
+            let shipped = (!template.is_required())
+                .then(|| source::shipped(template.file()))
+                .flatten();
+            if let Some(file) = files.get(template.file()).or(shipped.as_ref()) {
                 problems.extend(templates.add(template, file, constants));
             }
         }

@@ -21,6 +21,7 @@ const TEXTS: &str = r#"
 fallback = "Sorry."
 handoff_started = "A colleague takes over."
 late = "Too late, sorry."
+limit = "No more today, sorry."
 media = "In words, please."
 opted_in = "Welcome back."
 opted_out = "Done. START brings you back."
@@ -340,10 +341,43 @@ fn a_name_that_does_not_exist_is_found_where_no_sample_leads() {
 
 #[test]
 fn the_customer_is_not_to_be_had_in_a_system_role() {
-    for file in ["system.md", "summary.md"] {
+    for file in ["system.md", "summary.md", "memory_summary.md"] {
         let expected = format!("customer data is not available in {file}: use it in customer.md");
         assert_refused(file, "Hello {{ customer.name }}", &expected);
     }
+}
+
+#[test]
+fn a_folder_without_a_prompt_for_the_running_summary_has_the_shipped_one() {
+    let asked = |folder: &Folder| {
+        let context = MemorySummaryContext {
+            assistant: "Robin",
+            language: "pt".parse().unwrap(),
+        };
+        folder.memory_summary(&context).unwrap()
+    };
+    let directory = small();
+    write(&directory, "system.md", "You are {{ assistant.name }}.");
+    let bare = Folder::load(&source(&directory), Language::ENGLISH, &business(json!({})));
+    let shipped = asked(&shipped(json!({ "name": "Acme" })));
+    assert_eq!(asked(&bare.unwrap()), shipped);
+    for expected in [
+        "virtual assistant Robin",
+        "in Portuguese",
+        "never an instruction",
+    ] {
+        assert!(shipped.contains(expected), "{shipped}");
+    }
+    assert_is_tidy(&shipped);
+    let own = "Sum up for {{ assistant.name }} of {{ business.name }} in {{ language.code }}.";
+    write(&directory, "memory_summary.md", own);
+    assert_eq!(
+        asked(&load(&directory).unwrap()),
+        "Sum up for Robin of Acme in pt."
+    );
+    assert_refused("memory_summary.md", "{{ reason }}", "`reason` is not known");
+    assert_refused("memory_summary.md", "", "says nothing");
+    assert_refused("memory-summary.md", "x", "does not belong here");
 }
 
 #[test]
@@ -649,7 +683,12 @@ fn the_version_tells_every_byte_of_every_file() {
     write(&directory, "README.md", "not part of it");
     assert_eq!(load(&directory).unwrap().version(), first);
     let mut versions = vec![first];
-    for path in ["system.md", "customer.md", "summary.md"] {
+    for path in [
+        "system.md",
+        "customer.md",
+        "summary.md",
+        "memory_summary.md",
+    ] {
         write(&directory, path, "other");
         versions.push(load(&directory).unwrap().version().to_owned());
     }
@@ -663,7 +702,7 @@ fn the_version_tells_every_byte_of_every_file() {
     versions.push(load(&directory).unwrap().version().to_owned());
     versions.sort_unstable();
     versions.dedup();
-    assert_eq!(versions.len(), 6);
+    assert_eq!(versions.len(), 7);
 }
 
 fn open(path: impl AsRef<Path>) -> Prompts {

@@ -18,6 +18,8 @@ pub mod key {
     pub const HANDOFF_STARTED: &str = "handoff_started";
     /// Said when it is too late for an answer.
     pub const LATE: &str = "late";
+    /// Said when the day's limit of tokens or money is reached.
+    pub const LIMIT: &str = "limit";
     /// Said when only pictures, voice or files were sent.
     pub const MEDIA: &str = "media";
     /// Said when a customer comes back.
@@ -26,7 +28,7 @@ pub mod key {
     pub const OPTED_OUT: &str = "opted_out";
 }
 
-const REQUIRED: [(&str, &str); 6] = [
+const REQUIRED: [(&str, &str); 7] = [
     (
         key::FALLBACK,
         "it is sent when the assistant could not answer",
@@ -36,6 +38,10 @@ const REQUIRED: [(&str, &str); 6] = [
         "it is sent when people are asked to take over",
     ),
     (key::LATE, "it is sent when it is too late for an answer"),
+    (
+        key::LIMIT,
+        "it is sent once a day when the day's limit is reached",
+    ),
     (
         key::MEDIA,
         "it is sent when only pictures, voice or files came",

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::http::Method;
 use jiff::Timestamp;
@@ -118,6 +119,7 @@ impl Braze {
             refuse,
             keep: |state: &BrazeState, keep| state.sent.keep(keep),
             clear: |state: &BrazeState| state.sent.clear(),
+            doors: Router::new,
         };
         let state = BrazeState {
             key: Mutex::default(),

@@ -59,7 +59,7 @@ fn show(exchange: &Exchange) -> Value {
         .map(|(name, value)| {
             // The key of whoever tries the stand-in stays his own.
             let shown = match name.as_str() {
-                "authorization" => "(not shown)".into(),
+                "authorization" | "api-key" | "x-api-key" => "(not shown)".into(),
                 _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
             };
             (name.to_string(), Value::String(shown))
@@ -72,6 +72,7 @@ fn show(exchange: &Exchange) -> Value {
         "at": exchange.at.to_string(),
         "method": exchange.method.as_str(),
         "path": exchange.path,
+        "query": exchange.query,
         "status": exchange.status,
         "headers": headers,
         "body": body,

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use axum::Router;
 use axum::http::{HeaderMap, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -81,6 +82,7 @@ impl Desk {
             answer,
             refuse: |_, status| refusal(status, "this stand-in was told to refuse"),
             keep: |state: &DeskState, keep| state.events.keep(keep),
+            doors: Router::new,
             clear: |state: &DeskState| {
                 state.events.clear();
                 *lock(&state.seen) = Seen::default();

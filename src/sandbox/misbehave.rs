@@ -1,6 +1,7 @@
 //! Faults on demand: what a service does on a bad day, for as many requests as a test wants.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ const PLANS_MAX: usize = 1_000;
 
 /// What goes wrong, with which requests, and how often.
 ///
-/// A plan with nothing but a delay or headers changes the true answer; any other replaces it.
+/// A plan with nothing but a delay or headers changes the true answer, and some faults spoil only how it travels; any
+/// other fault replaces it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// How long after its arrival the request is answered, in the stand-in's time.
@@ -35,7 +37,7 @@ pub struct Plan {
     pub when: Option<String>,
 }
 
-/// What comes instead of an answer.
+/// What comes instead of an answer, or becomes of it on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// This status, with the body that the service gives with it.
@@ -46,6 +48,36 @@ pub enum Fault {
     Reset,
     /// Nothing, until the caller gives up or the stand-in stops.
     Hang,
+    /// The headers of the true answer at once, then a byte of its body a second, in the stand-in's time.
+    Drip,
+    /// The headers of the true answer, then nothing, until the caller gives up or the stand-in stops.
+    Stall,
+    /// The headers and half the body of the true answer, then the connection breaks.
+    Cut,
+}
+
+impl Fault {
+    /// Tells whether the true answer is on its way and only its travel goes wrong.
+    pub(super) fn spares_the_answer(self) -> bool {
+        matches!(self, Self::Drip | Self::Stall | Self::Cut)
+    }
+}
+
+impl FromStr for Fault {
+    type Err = &'static str;
+
+    /// Reads the name of a fault that needs no number.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(match name {
+            "garbage" => Self::Garbage,
+            "reset" => Self::Reset,
+            "hang" => Self::Hang,
+            "drip" => Self::Drip,
+            "stall" => Self::Stall,
+            "cut" => Self::Cut,
+            _ => return Err("expected `garbage`, `reset`, `hang`, `drip`, `stall` or `cut`"),
+        })
+    }
 }
 
 impl Plan {
@@ -75,6 +107,21 @@ impl Plan {
     /// Never answers.
     pub fn hang() -> Self {
         Self::from(Fault::Hang)
+    }
+
+    /// Sends the headers at once and then a byte a second.
+    pub fn drip() -> Self {
+        Self::from(Fault::Drip)
+    }
+
+    /// Sends the headers and then nothing.
+    pub fn stall() -> Self {
+        Self::from(Fault::Stall)
+    }
+
+    /// Breaks the connection in the middle of the body.
+    pub fn cut() -> Self {
+        Self::from(Fault::Cut)
     }
 
     /// Answers 429 and says when the limit is reset, in seconds from then.
@@ -156,6 +203,9 @@ pub(super) struct PlanJson {
     hang: bool,
     garbage: bool,
     reset: bool,
+    drip: bool,
+    stall: bool,
+    cut: bool,
     headers: BTreeMap<String, Option<String>>,
     reset_in_s: Option<u32>,
     taken: bool,
@@ -171,12 +221,15 @@ impl PlanJson {
             self.garbage.then_some(Fault::Garbage),
             self.reset.then_some(Fault::Reset),
             self.hang.then_some(Fault::Hang),
+            self.drip.then_some(Fault::Drip),
+            self.stall.then_some(Fault::Stall),
+            self.cut.then_some(Fault::Cut),
         ]
         .into_iter()
         .flatten();
         let fault = faults.next();
         if faults.next().is_some() {
-            return Err("name one of `status`, `garbage`, `reset` and `hang`, not several");
+            return Err("name one fault, not several");
         }
         if matches!(fault, Some(Fault::Status(status)) if !(200..600).contains(&status)) {
             return Err("`status` must be from 200 to 599");
@@ -275,86 +328,4 @@ impl Drop for Hold {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> Result<Plan, String> {
-        serde_json::from_str::<PlanJson>(json)
-            .map_err(|error| error.to_string())?
-            .plan()
-            .map_err(str::to_owned)
-    }
-
-    #[test]
-    fn plans_are_read_from_json() {
-        assert_eq!(
-            read(r#"{"status":503,"times":3}"#),
-            Ok(Plan::status(503).times(3))
-        );
-        assert_eq!(
-            read(r#"{"delay_ms":2000}"#),
-            Ok(Plan::delay(Duration::from_secs(2)))
-        );
-        assert_eq!(
-            read(r#"{"hang":true,"when":"x"}"#),
-            Ok(Plan::hang().when("x"))
-        );
-        assert_eq!(read(r#"{"garbage":true}"#), Ok(Plan::garbage()));
-        assert_eq!(
-            read(r#"{"reset":true,"taken":true}"#),
-            Ok(Plan::reset().taken())
-        );
-        assert_eq!(
-            read(r#"{"headers":{"retry-after":"2"}}"#),
-            Ok(Plan::default().header("retry-after", "2"))
-        );
-        assert_eq!(
-            read(r#"{"status":429,"reset_in_s":9}"#),
-            Ok(Plan::rate_limited(9))
-        );
-    }
-
-    #[test]
-    fn a_plan_that_makes_no_sense_is_refused() {
-        for json in [
-            "{}",
-            r#"{"hang":false}"#,
-            r#"{"status":99}"#,
-            r#"{"status":600}"#,
-            r#"{"status":503,"hang":true}"#,
-            r#"{"statsu":503}"#,
-            r#"{"headers":{"a b":"1"}}"#,
-            r#"{"headers":{"a":"\n"}}"#,
-            "[]",
-        ] {
-            assert!(read(json).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn plans_are_used_in_order_and_used_up() {
-        let faults = Faults::default();
-        faults.add(Plan::status(500).when("one"));
-        faults.add(Plan::status(501).times(2));
-        let taken = |body: &str| faults.take(body.as_bytes()).and_then(|plan| plan.fault);
-        assert_eq!(taken("two"), Some(Fault::Status(501)));
-        assert_eq!(taken("number one"), Some(Fault::Status(500)));
-        assert_eq!(taken("two"), Some(Fault::Status(501)));
-        assert_eq!(taken("two"), None);
-        assert_eq!(taken("one"), Some(Fault::Status(500)));
-        faults.clear();
-        assert_eq!((taken("one"), faults.count()), (None, 0));
-    }
-
-    #[tokio::test]
-    async fn the_door_opens_when_the_last_hold_is_dropped() {
-        let faults = Faults::default();
-        let (first, second) = (faults.hold(), faults.hold());
-        let passing = faults.pass();
-        tokio::pin!(passing);
-        drop(first);
-        assert!(futures_util::poll!(&mut passing).is_pending());
-        drop(second);
-        passing.await;
-    }
-}
+mod tests;

@@ -8,10 +8,11 @@
 //!
 //! | request | effect |
 //! | --- | --- |
-//! | `POST /_sandbox/faults` | adds a plan: `{"status":503,"times":3}`, `{"delay_ms":2000}`, `{"hang":true}`, `{"garbage":true}`, `{"reset":true}`, `{"headers":{"retry-after":"2"}}`, `{"status":429,"reset_in_s":30}`; with `"when":"text"` only for bodies that have it, with `"taken":true` only the answer is spoilt |
+//! | `POST /_sandbox/faults` | adds a plan: `{"status":503,"times":3}`, `{"delay_ms":2000}`, `{"hang":true}`, `{"garbage":true}`, `{"reset":true}`, `{"drip":true}`, `{"stall":true}`, `{"cut":true}`, `{"headers":{"retry-after":"2"}}`, `{"status":429,"reset_in_s":30}`; with `"when":"text"` only for bodies that have it, with `"taken":true` only the answer is spoilt |
 //! | `DELETE /_sandbox/faults` | drops all plans |
 //! | `GET /_sandbox/requests` | shows what arrived |
 //! | `DELETE /_sandbox/requests` | forgets it |
+//! | `GET`, `PUT` `/_sandbox/model` | the model alone: shows and sets what it is and how it behaves ([`model::Character`]) |
 
 pub mod braze;
 pub mod desk;
@@ -28,7 +29,7 @@ pub use braze::Braze;
 pub use call::Answered;
 pub use desk::Desk;
 pub use misbehave::{Fault, Hold, Plan};
-pub use model::Model;
+pub use model::{Character, Model, Profile};
 pub use phone::Phone;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +38,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
 use axum::serve::ListenerExt;
@@ -81,6 +83,8 @@ struct Role<S> {
     keep: fn(&S, bool),
     /// Forgets what was recorded beside the requests.
     clear: fn(&S),
+    /// Gives the doors under `/_sandbox/` that this stand-in alone has.
+    doors: fn() -> Router<StandIn<S>>,
 }
 
 /// One request as it arrived, and what became of it.
@@ -94,6 +98,8 @@ pub struct Exchange {
     pub method: Method,
     /// The path, without the query.
     pub path: String,
+    /// The query, as it was written, without the question mark; empty where there is none.
+    pub query: String,
     /// The headers.
     pub headers: HeaderMap,
     /// The body.
@@ -111,6 +117,15 @@ impl Exchange {
     /// Gives a header, where it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Gives a parameter of the query, as it was written.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let mut pairs = self
+            .query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// Gives what follows `Bearer ` in the `Authorization` header.
@@ -146,6 +161,7 @@ impl<S: Send + Sync + 'static> StandIn<S> {
             events: broadcast::Sender::new(EVENTS_MAX),
         }));
         let router = control::router()
+            .merge((stand_in.0.role.doors)())
             .fallback(serve::take)
             .with_state(stand_in.clone());
         let stop = shutdown.clone();

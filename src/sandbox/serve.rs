@@ -9,10 +9,14 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use futures_util::stream;
 use serde_json::Value;
 
 use super::{Exchange, Fault, Plan, StandIn, lock};
 use crate::clock::later;
+
+/// How long a dripping answer takes for each byte of its body.
+const DRIP_EVERY: Duration = Duration::from_secs(1);
 
 /// An answer that is about to leave.
 pub(super) struct Answer {
@@ -23,6 +27,8 @@ pub(super) struct Answer {
     pub(super) note: String,
     /// What goes wrong with it.
     pub(super) plan: Option<Plan>,
+    /// What goes wrong on its way, once it is whole.
+    pub(super) travel: Option<Fault>,
 }
 
 impl Answer {
@@ -37,6 +43,7 @@ impl Answer {
             body: body.into(),
             note: String::new(),
             plan: None,
+            travel: None,
         }
     }
 }
@@ -50,13 +57,14 @@ pub(super) async fn take<S: Send + Sync + 'static>(
     // Twice the limit is read, so that a caller who is a little above it can finish and hear why.
     let read_max = stand_in.0.role.body_max.saturating_mul(2);
     let Ok(raw) = to_bytes(body, read_max).await else {
-        return respond((stand_in.0.role.refuse)(&stand_in, 413));
+        return stand_in.respond((stand_in.0.role.refuse)(&stand_in, 413));
     };
     let exchange = Exchange {
         number: stand_in.0.numbers.fetch_add(1, Ordering::Relaxed) + 1,
         at: stand_in.now(),
         method: parts.method,
         path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
         raw,
         status: None,
@@ -64,29 +72,74 @@ pub(super) async fn take<S: Send + Sync + 'static>(
     stand_in.arrived(&exchange);
     let answer = stand_in.perform(&exchange).await;
     stand_in.answered(&exchange, answer.as_ref());
-    answer.map_or_else(hang_up, respond)
-}
-
-fn respond(answer: Answer) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
-    for (name, value) in answer.headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
+    answer.map_or_else(hang_up, |answer| stand_in.respond(answer))
 }
 
 /// Gives a response that fails before its first byte, at which the server closes the connection without one.
 fn hang_up() -> Response {
-    let broken = futures_util::stream::once(async {
-        Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset))
-    });
-    Response::new(Body::from_stream(broken))
+    Response::new(Body::from_stream(stream::once(async { broken() })))
+}
+
+/// Ends a body so that the server closes the connection.
+fn broken() -> io::Result<Bytes> {
+    Err(io::ErrorKind::ConnectionReset.into())
 }
 
 impl<S: Send + Sync + 'static> StandIn<S> {
+    fn respond(&self, answer: Answer) -> Response {
+        let body = match answer.travel {
+            Some(fault) => self.travelling(answer.body, fault),
+            None => Body::from(answer.body),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+        for (name, value) in answer.headers {
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+            {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+
+    /// Gives a body that leaves as slowly, or as incompletely, as `fault` says; the stop ends it.
+    fn travelling(&self, body: Bytes, fault: Fault) -> Body {
+        let (stand_in, start) = (self.clone(), self.now());
+        let steps = stream::unfold(0, move |sent| {
+            let (stand_in, body) = (stand_in.clone(), body.clone());
+            async move {
+                let end = match fault {
+                    Fault::Drip => sent + 1,
+                    Fault::Cut if sent == 0 => (body.len() / 2).max(1),
+                    Fault::Cut => {
+                        // The half that was written has to leave before the connection breaks.
+                        tokio::task::yield_now().await;
+                        return Some((broken(), sent));
+                    }
+                    _ => {
+                        stand_in.pause(std::future::pending()).await;
+                        return Some((broken(), sent));
+                    }
+                };
+                if sent >= body.len() {
+                    return None;
+                }
+                if fault == Fault::Drip {
+                    let second = u32::try_from(end).unwrap_or(u32::MAX);
+                    let due = later(start, DRIP_EVERY.saturating_mul(second));
+                    let clock = lock(&stand_in.0.clock).clone();
+                    stand_in.pause(clock.sleep_until(due)).await;
+                    if stand_in.0.shutdown.is_stopping() {
+                        return Some((broken(), sent));
+                    }
+                }
+                Some((Ok(body.slice(sent..end)), end))
+            }
+        });
+        Body::from_stream(steps)
+    }
+
     /// Waits for `wait`, but not beyond the stop.
     async fn pause(&self, wait: impl Future<Output = ()>) {
         tokio::select! {
@@ -118,8 +171,8 @@ impl<S: Send + Sync + 'static> StandIn<S> {
         } else {
             self.wait(exchange, plan.delay).await;
             match plan.fault {
-                Some(_) => Answer::raw(200, ""),
-                None => (role.answer)(self, exchange),
+                Some(fault) if !fault.spares_the_answer() => Answer::raw(200, ""),
+                _ => (role.answer)(self, exchange),
             }
         };
         let answer = self.speak(exchange, answer).await?;
@@ -149,6 +202,10 @@ impl<S: Send + Sync + 'static> StandIn<S> {
     async fn spoil(&self, answer: Answer, plan: &Plan) -> Option<Answer> {
         let mut answer = match plan.fault {
             None => answer,
+            Some(Fault::Drip | Fault::Stall | Fault::Cut) => Answer {
+                travel: plan.fault,
+                ..answer
+            },
             Some(Fault::Status(status)) => (self.0.role.refuse)(self, status),
             Some(Fault::Garbage) => Answer::raw(200, &b"\xff\xfe{\"choices\": [\x00"[..]),
             Some(Fault::Reset) => return None,

@@ -108,6 +108,131 @@ async fn a_reset_closes_the_connection_after_the_request_was_read() {
 }
 
 #[tokio::test]
+async fn a_drip_sends_the_headers_at_once_and_then_a_byte_a_second() {
+    let world = World::new().await;
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    world.model.use_clock(&clock);
+    world.model.misbehave(Plan::drip().times(1));
+    let mut response = world.ask("a").await.unwrap();
+    assert_eq!(response.status(), 200);
+    let whole = {
+        let body = world.ask("a").await.unwrap().text().await.unwrap();
+        body.replace("sandbox2", "sandbox1")
+    };
+    for expected in whole.bytes().take(3) {
+        {
+            let chunk = response.chunk();
+            tokio::pin!(chunk);
+            clock.advance(Duration::from_millis(999));
+            // A request that is answered shows that the stand-in had its chance.
+            world.control_json("GET", "requests").await;
+            assert!(poll!(&mut chunk).is_pending());
+            clock.advance(Duration::from_millis(1));
+            let chunk = chunk.await.unwrap().unwrap();
+            assert_eq!(chunk, [expected][..]);
+        }
+    }
+    clock.advance(Duration::from_hours(24));
+    assert_eq!(response.text().await.unwrap(), whole[3..]);
+}
+
+#[tokio::test]
+async fn a_stall_sends_the_headers_and_nothing_else() {
+    let world = World::new().await;
+    world.model.misbehave(Plan::stall());
+    let response = world.ask("a").await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body = response.bytes();
+    tokio::pin!(body);
+    world.control_json("GET", "requests").await;
+    assert!(poll!(&mut body).is_pending());
+    world.shutdown.stop();
+    body.await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_cut_breaks_the_connection_in_the_middle_of_the_body() {
+    let world = World::new().await;
+    world.model.misbehave(Plan::cut());
+    let mut response = world.ask("a").await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => panic!("the body ended well"),
+            Err(_) => break,
+        }
+    }
+    let text = String::from_utf8(body).unwrap();
+    assert!(text.starts_with("{\"choices\""), "{text}");
+    assert!(serde_json::from_str::<Value>(&text).is_err(), "{text}");
+}
+
+#[tokio::test]
+async fn the_model_s_character_is_set_over_http() {
+    let world = World::new().await;
+    let put = |body: &'static str| world.control("PUT", "model").body(body).send();
+    let set = put(
+        r#"{"profile":"groq","context":9000,"refuses":["seed"],"latency":"0","failing":"100:529","windows":["0:5"],"seed":7}"#,
+    );
+    let shown: Value = set.await.unwrap().json().await.unwrap();
+    assert_eq!(shown["profile"], "groq");
+    let character = world.model.character();
+    assert_eq!((character.context, character.seed), (Some(9_000), 7));
+    assert_eq!(
+        (character.refuses, character.windows.len()),
+        (vec!["seed".to_owned()], 1)
+    );
+    assert_eq!(world.status("a").await, 429);
+    put(r#"{"failing":"100:529"}"#).await.unwrap();
+    assert_eq!(world.status("a").await, 529);
+    put("{}").await.unwrap();
+    assert_eq!(world.status("a").await, 200);
+    let shown = world.control_json("GET", "model").await;
+    assert_eq!(shown["profile"], "openai");
+    assert!(
+        shown["profiles"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("ollama"))
+    );
+    for wrong in [
+        r#"{"profile":"closedai"}"#,
+        r#"{"latency":"fast"}"#,
+        r#"{"failing":"101"}"#,
+        r#"{"windows":["1"]}"#,
+        r#"{"wow":1}"#,
+        "5",
+    ] {
+        assert_eq!(put(wrong).await.unwrap().status(), 400, "{wrong}");
+    }
+    assert_eq!(world.model.character().profile.name, "openai");
+}
+
+#[tokio::test]
+async fn a_latency_is_in_the_stand_in_s_time() {
+    let world = World::new().await;
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    world.model.use_clock(&clock);
+    world.model.use_character(Character {
+        latency: Some("2000".parse().unwrap()),
+        ..Character::default()
+    });
+    let asking = world.ask("a");
+    tokio::pin!(asking);
+    tokio::select! {
+        _ = &mut asking => panic!("answered too soon"),
+        () = world.model.wait_for(1) => {}
+    }
+    clock.advance(Duration::from_millis(1_999));
+    world.control_json("GET", "requests").await;
+    assert!(poll!(&mut asking).is_pending());
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(asking.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn headers_are_set_and_taken_off() {
     let world = World::new().await;
     let mut plan = Plan::status(429).header("Retry-After", "2");
@@ -218,6 +343,13 @@ async fn faults_and_requests_are_served_over_http_too() {
         (&json!(503), &json!("/v1/chat/completions"))
     );
     assert_eq!(first["body"]["messages"][0]["content"], "a");
+    assert!(!shown.to_string().contains("my-key"), "{shown}");
+    let azure = world
+        .control("POST", "x?api-version=1")
+        .header("api-key", "my-key");
+    azure.send().await.unwrap();
+    let shown = world.control_json("GET", "requests").await;
+    assert_eq!(shown["requests"][2]["query"], "api-version=1");
     assert!(!shown.to_string().contains("my-key"), "{shown}");
 
     world.control_json("DELETE", "requests").await;

@@ -15,8 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, EndReason, HandoffId,
-    Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said, Settlement,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, EndReason,
+    HandoffId, Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said,
+    Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -24,7 +25,8 @@ use crate::redact::Private;
 pub use operator::{
     Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
     DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
-    QuarantineView, QuarantinedBody, Receipt, Removed, Subject, TakenOver, Transcript,
+    QuarantineView, QuarantinedBody, Receipt, Removed, SpendingView, Subject, TakenOver,
+    Transcript,
 };
 pub use sqlite::{Backup, BackupError, OpenError, Sqlite, SqliteConfig, backup};
 
@@ -125,6 +127,7 @@ pub struct Claimed {
 #[derive(Clone, Debug)]
 pub struct Lease {
     conversation: ConversationId,
+    assistant: String,
     row: i64,
     epoch: i64,
     version: i64,
@@ -159,6 +162,19 @@ pub struct History {
     pub messages: Vec<Message>,
     /// The version that it shows.
     pub version: i64,
+}
+
+/// What a conversation's summary lacks. Only the store makes one: it says which summary it is to replace.
+#[derive(Clone, Debug)]
+pub struct Outgrown {
+    conversation: ConversationId,
+    assistant: String,
+    /// The place of the newest message that was summarised so far; 0 where none was.
+    pub up_to: i64,
+    /// The summary so far, where there is one that counts still.
+    pub summary: Option<Summary>,
+    /// What it lacks, oldest first.
+    pub messages: Vec<Message>,
 }
 
 /// What became of a customer's message.
@@ -316,15 +332,48 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<History, StoreError>;
 
-    /// Applies what a turn decided, if the ground did not shift under it.
-    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError>;
+    /// Gives what the summary of a conversation lacks of the messages before the place `before`: those that have been dealt
+    /// with, the newest `limit` of them. Nothing where the conversation is not the assistant's, or its customer said stop.
+    async fn outgrown(
+        &self,
+        conversation: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError>;
 
-    /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash.
-    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError>;
+    /// Replaces the summary of a conversation where there is a new one; `false` where it was replaced, given to people or
+    /// erased meanwhile. What was spent on it is written down in any case.
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives what was spent on a day by a conversation and by its assistant; nothing where there is no such conversation.
+    async fn spent(&self, conversation: ConversationId, day: Day)
+    -> Result<SpentToday, StoreError>;
+
+    /// Applies what a turn decided, if the ground did not shift under it. What it spent is written down in any case.
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        spent: Option<Bill>,
+    ) -> Result<Settled, StoreError>;
+
+    /// Puts a claimed conversation back, due at `at`; the claim does not count as a crash. What the turn spent is
+    /// written down.
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        spent: Option<Bill>,
+    ) -> Result<(), StoreError>;
 
     /// Puts a claimed conversation back because the ground has shifted under its turn: the next one takes its messages
-    /// together with those that came meanwhile, when the burst of these is over.
-    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// together with those that came meanwhile, when the burst of these is over. What the turn spent is written down.
+    async fn supersede(&self, lease: &Lease, spent: Option<Bill>) -> Result<(), StoreError>;
 
     /// Claims up to `limit` deliveries of these assistants that may go now: in order within a conversation, by priority
     /// between them.

@@ -7,6 +7,7 @@ use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext
 use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
 
+use super::fold::noted;
 use super::gather::Gathered;
 use super::judge::Asked;
 use super::settlement::Writer;
@@ -29,23 +30,33 @@ pub(super) async fn answer(
     let customer = claimed.conversation.customer.key();
     let asking = asking(claimed, &customer, meter);
     let compose = || question(assistant, gathered, claimed);
-    match assistant.lineup.answer(compose, &asking).await {
-        Ok(answered) => Asked::Answered {
-            answer: answered.answer,
-            words: Private(joined(&claimed.waiting)),
-        },
-        Err(Unanswered::Composing(error)) => {
-            tracing::error!(assistant = assistant.name, %error, "the prompt could not be rendered");
-            Asked::Failed(Failure::Prompt)
+    let answered = assistant.lineup.answer(compose, &asking).await;
+    Asked {
+        words: Private(joined(&claimed.waiting)),
+        answer: answered
+            .map(|answered| answered.answer)
+            .map_err(|unanswered| failure(assistant, claimed, &unanswered)),
+    }
+}
+
+fn failure(
+    assistant: &Assistant,
+    claimed: &Claimed,
+    unanswered: &Unanswered<PromptError>,
+) -> Failure {
+    let assistant = &assistant.name;
+    match unanswered {
+        Unanswered::Composing(error) => {
+            tracing::error!(assistant, %error, "the prompt could not be rendered");
+            Failure::Prompt
         }
-        Err(Unanswered::Fault(fault)) => {
-            tracing::warn!(
-                assistant = assistant.name,
-                conversation = %claimed.conversation.id,
-                %fault,
-                "the model gave no answer"
-            );
-            Asked::Failed(Failure::Model)
+        Unanswered::Fault(fault) => {
+            let conversation = claimed.conversation.id;
+            tracing::warn!(assistant, %conversation, %fault, "no model gave an answer");
+            match fault.is_refusal() {
+                true => Failure::Refused,
+                false => Failure::Model,
+            }
         }
     }
 }
@@ -78,13 +89,14 @@ fn question(
         role: Role::User,
         text: Private(text),
     });
-    let waiting = newest(&claimed.waiting);
+    let summary = gathered.summary.as_ref().map(noted);
+    let waiting = newest(&claimed.waiting, SHOWN_MESSAGES);
     let said = gathered.remembered.iter().chain(waiting);
     let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
     Ok(Question {
         system,
-        turns: block.into_iter().chain(said).collect(),
+        turns: block.into_iter().chain(summary).chain(said).collect(),
         rules: described
             .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))
             .collect(),
@@ -92,20 +104,20 @@ fn question(
 }
 
 /// Gives the newest messages that the model can be shown; at least the last one.
-fn newest(messages: &[Message]) -> &[Message] {
+pub(super) fn newest(messages: &[Message], most: usize) -> &[Message] {
     let mut room = SHOWN_BYTES;
     let fits = |message: &&Message| {
         let left = room.checked_sub(message.text.len());
         room = left.unwrap_or_default();
         left.is_some()
     };
-    let latest = messages.iter().rev().take(SHOWN_MESSAGES);
+    let latest = messages.iter().rev().take(most);
     let count = latest.take_while(fits).count().max(1);
     &messages[messages.len().saturating_sub(count)..]
 }
 
 /// Writes a message as the model sees it. What the gateway itself notes stands in brackets.
-fn line(message: &Message) -> Line {
+pub(super) fn line(message: &Message) -> Line {
     let (role, text) = match message.author {
         Author::Customer => (Role::User, message.text.clone()),
         Author::Assistant => (Role::Assistant, message.text.clone()),
@@ -152,7 +164,7 @@ pub(super) async fn summary(
         })
         .inspect_err(|error| tracing::error!(%error, "the summary's prompt could not be rendered"))
         .ok()?;
-    let shown = newest(transcript).iter();
+    let shown = newest(transcript, SHOWN_MESSAGES).iter();
     let shown = shown.filter(|message| !message.is_poison);
     let lines: Vec<Line> = shown.map(line).collect();
     let customer = writer.claimed.conversation.customer.key();
@@ -176,7 +188,7 @@ mod tests {
 
     fn shown(lengths: &[usize]) -> usize {
         let messages: Vec<_> = lengths.iter().map(|length| message(*length)).collect();
-        newest(&messages).len()
+        newest(&messages, SHOWN_MESSAGES).len()
     }
 
     fn message(length: usize) -> Message {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Assistant;
-use crate::domain::{Language, Message};
+use crate::domain::{Language, Message, Summary};
 use crate::memory::Memory;
 use crate::prompts::Folder;
 use crate::rules::{self, Rules};
@@ -18,6 +18,8 @@ pub(super) struct Gathered {
     pub(super) folder: Arc<Folder>,
     /// What was said before, oldest first, as far as the model may see it.
     pub(super) remembered: Vec<Message>,
+    /// What came before that, in short, where the assistant keeps a summary.
+    pub(super) summary: Option<Summary>,
     /// The language to speak.
     pub(super) language: Language,
     /// The language to remember, where the messages told one.
@@ -34,9 +36,12 @@ pub(super) async fn gather(
     now: Timestamp,
     claimed: &Claimed,
 ) -> Result<Gathered, StoreError> {
-    let remembered = memory.recall(store, &claimed.conversation, now).await?;
+    let conversation = &claimed.conversation;
+    let ruler = assistant.lineup.ruler(&conversation.customer.key());
+    let remembered = memory.recall(store, conversation, &ruler, now).await?;
     Ok(Gathered {
         remembered,
+        summary: memory.summary(conversation, now).cloned(),
         ..Gathered::bare(assistant, now, claimed)
     })
 }
@@ -51,6 +56,7 @@ impl Gathered {
         Self {
             folder,
             remembered: Vec::new(),
+            summary: None,
             language: language.unwrap_or(assistant.language),
             heard,
             now,

@@ -1,5 +1,7 @@
 //! What is decided after the model has answered.
 
+use super::Instead;
+use super::screen::Terms;
 use crate::domain::{Failure, HandoffReason, Suppression};
 use crate::model::{Action as ModelAction, Answer};
 use crate::redact::Private;
@@ -49,29 +51,27 @@ pub enum Decision {
     Suppress(Suppression),
     /// Say that it is too late for an answer.
     Apologise,
+    /// Say that the day's limit is reached.
+    Limit,
     /// Say that there is no answer.
     Fail(Failure),
 }
 
 /// What came of asking the model.
 #[derive(Debug)]
-pub enum Asked {
-    /// An answer to these words.
-    Answered {
-        /// What the model said.
-        answer: Answer,
-        /// What the customer had said.
-        words: Private<String>,
-    },
-    /// No usable answer.
-    Failed(Failure),
+pub struct Asked {
+    /// What the customer had said.
+    pub words: Private<String>,
+    /// What the model said to it; else why there is no usable answer.
+    pub answer: Result<Answer, Failure>,
 }
 
 /// Decides on what the model said. A rule that it picked beats its own choice of action.
-pub fn judge(asked: Asked, rules: &Rules, has_desk: bool) -> Decision {
-    let (answer, words) = match asked {
-        Asked::Answered { answer, words } => (answer, words),
-        Asked::Failed(why) => return Decision::Fail(why),
+pub fn judge(asked: Asked, rules: &Rules, terms: Terms) -> Decision {
+    let has_desk = terms.has_desk;
+    let (words, answer) = match asked.answer {
+        Ok(answer) => (asked.words, answer),
+        Err(why) => return unanswered(why, asked.words, terms),
     };
     let picked = answer.rule.as_deref().and_then(|name| rules.get(name));
     let rule = picked.map(|rule| rule.name.clone());
@@ -97,12 +97,28 @@ pub fn judge(asked: Asked, rules: &Rules, has_desk: bool) -> Decision {
     }
 }
 
+fn unanswered(why: Failure, words: Private<String>, terms: Terms) -> Decision {
+    match terms.on_unanswered {
+        Instead::HandOff if terms.has_desk => Decision::HandOff {
+            reason: HandoffReason::Failure,
+            rule: None,
+            detail: None,
+            evidence: words,
+        },
+        Instead::HandOff | Instead::Apologise => Decision::Fail(why),
+    }
+}
+
 fn action(rule: &Rule) -> &Action {
     &rule.action
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
     use super::*;
 
     const RULES: &str = r#"
@@ -121,8 +137,47 @@ mod tests {
         description = "Wants no messages"
     "#;
 
+    fn terms(on_unanswered: Instead, has_desk: bool) -> Terms {
+        Terms {
+            has_desk,
+            on_late: Instead::Apologise,
+            on_unanswered,
+            reply_ttl: Duration::ZERO,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn without_an_answer_people_take_over_where_that_is_wanted_and_there_are_some() {
+        for (on_unanswered, has_desk, handed_off) in [
+            (Instead::Apologise, true, false),
+            (Instead::HandOff, false, false),
+            (Instead::HandOff, true, true),
+        ] {
+            let asked = Asked {
+                words: "what was said".into(),
+                answer: Err(Failure::Refused),
+            };
+            let rules = Rules::parse(RULES).unwrap();
+            let expected = match handed_off {
+                true => Decision::HandOff {
+                    reason: HandoffReason::Failure,
+                    rule: None,
+                    detail: None,
+                    evidence: "what was said".into(),
+                },
+                false => Decision::Fail(Failure::Refused),
+            };
+            assert_eq!(
+                judge(asked, &rules, terms(on_unanswered, has_desk)),
+                expected
+            );
+        }
+    }
+
     /// Gives the decision on an answer in a few words.
     fn decided(action: ModelAction, rule: Option<&str>, reply: &str, has_desk: bool) -> String {
+        let terms = terms(Instead::Apologise, has_desk);
         let answer = Answer {
             reply: reply.into(),
             action,
@@ -130,11 +185,11 @@ mod tests {
             reason: None,
             language: None,
         };
-        let asked = Asked::Answered {
-            answer,
+        let asked = Asked {
             words: "what was said".into(),
+            answer: Ok(answer),
         };
-        match judge(asked, &Rules::parse(RULES).unwrap(), has_desk) {
+        match judge(asked, &Rules::parse(RULES).unwrap(), terms) {
             Decision::Reply { text, .. } => format!("say {}", text.0),
             Decision::Canned { key, .. } => format!("canned {key}"),
             Decision::HandOff {

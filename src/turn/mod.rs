@@ -4,6 +4,8 @@
 //! decides, [`screen`] before the model and [`judge`] after it, has no IO and no clock.
 
 mod ask;
+mod budget;
+mod fold;
 mod gather;
 pub mod judge;
 mod laps;
@@ -17,16 +19,19 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
 use crate::memory::Memory;
-use crate::metrics::Stage;
+use crate::metrics::{LimitOf, Stage};
 use crate::model::{Lineup, Meter};
 use crate::prompts::Prompts;
 use crate::store::{Claimed, Store, StoreError};
+use budget::Budget;
 use gather::Gathered;
 use judge::Decision;
 use laps::Laps;
 use screen::{Screened, Terms};
 use settlement::Writer;
 
+pub use budget::{AtLimit, Limit, Limits, Noticed};
+pub use fold::{fold, may_spend};
 pub use laps::Spent;
 
 /// One assistant, as a turn needs it.
@@ -47,17 +52,23 @@ pub struct Assistant {
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
-    pub on_late: OnLate,
+    pub on_late: Instead,
+    /// What becomes of messages that no model answered.
+    pub on_unanswered: Instead,
+    /// What it may spend a day.
+    pub limits: Limits,
+    /// The last day on which it was said in the log that it has spent it.
+    pub noticed: Noticed,
     /// The people who can take over, where there are some.
     pub desk: Option<DeskTerms>,
     /// The gateway's own address, as the desk reaches it.
     pub public_url: Option<String>,
 }
 
-/// What becomes of messages that are too old to be answered as if nothing were.
+/// What a customer gets instead of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnLate {
-    /// The customer hears that it is too late for an answer, once.
+pub enum Instead {
+    /// Words that say so, once.
     #[default]
     Apologise,
     /// People are asked to take over; where there is no desk, the customer hears an apology.
@@ -82,11 +93,14 @@ pub struct Turn {
     pub settlement: Settlement,
     /// What it took.
     pub spent: Spent,
+    /// Whose limit of the day kept it from asking the model, if one did.
+    pub limited: Option<LimitOf>,
     /// What was remembered, for the window after the turn.
     remembered: Vec<Message>,
 }
 
-/// Runs the turn of a claimed conversation; `meter` knows what it costs, also where it is dropped. An error means that nothing was decided and the claim goes back.
+/// Runs the turn of a claimed conversation; `meter` knows what it costs, also where it is dropped. An error means that
+/// nothing was decided and the claim goes back.
 pub async fn run(
     assistant: &Assistant,
     memory: &Memory,
@@ -98,18 +112,20 @@ pub async fn run(
     let (now, mut laps) = (clock.now(), Laps::start(clock));
     let gathered = gather::gather(assistant, memory, store, now, claimed).await?;
     laps.lap(Stage::Gather);
-    let decision = decide(assistant, &gathered, claimed, meter, &mut laps).await;
+    let mut budget = Budget::new(assistant, store, claimed, now, meter);
+    let decision = decide(assistant, &gathered, claimed, &mut budget, &mut laps).await?;
     let writer = Writer {
         assistant,
         claimed,
         gathered: &gathered,
         now,
     };
-    let settlement = settle(&writer, store, decision, meter, &mut laps).await?;
+    let settlement = settle(&writer, store, decision, &mut budget, &mut laps).await?;
     laps.lap(Stage::Judge);
     Ok(Turn {
         settlement,
         spent: laps.spent(),
+        limited: budget.refused(),
         remembered: gathered.remembered,
     })
 }
@@ -118,27 +134,33 @@ async fn decide(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
-    meter: &Meter,
+    budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
-) -> Decision {
-    let (rules, has_desk) = (gathered.folder.rules(), assistant.desk.is_some());
+) -> Result<Decision, StoreError> {
+    let rules = gathered.folder.rules();
     let terms = Terms {
-        has_desk,
+        has_desk: assistant.desk.is_some(),
         on_late: assistant.on_late,
+        on_unanswered: assistant.on_unanswered,
         reply_ttl: assistant.reply_ttl,
         now: gathered.now,
     };
     let screened = screen::screen(&claimed.conversation, &claimed.waiting, rules, terms);
     laps.lap(Stage::Screen);
-    match screened {
+    Ok(match screened {
         Screened::Decided(decision) => decision,
         Screened::Ask if claimed.is_poison => Decision::Fail(Failure::Poison),
         Screened::Ask => {
-            let asked = ask::answer(assistant, gathered, claimed, meter).await;
+            let refusal = budget.refusal().await?;
+            laps.lap(Stage::Gather);
+            if let Some(decision) = refusal {
+                return Ok(decision);
+            }
+            let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
             laps.lap(Stage::Ask);
-            judge::judge(asked, rules, has_desk)
+            judge::judge(asked, rules, terms)
         }
-    }
+    })
 }
 
 /// Gives the settlement of a turn that panicked: it would do so again.
@@ -163,7 +185,7 @@ async fn settle(
     writer: &Writer<'_>,
     store: &dyn Store,
     decision: Decision,
-    meter: &Meter,
+    budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
@@ -173,6 +195,7 @@ async fn settle(
         Decision::OptIn { rule } => writer.opt_in(rule),
         Decision::Forward => writer.forward(),
         Decision::Apologise => writer.apologise(),
+        Decision::Limit => writer.limited(),
         Decision::Suppress(why) => settlement::silent(Outcome::Suppressed(why)),
         Decision::Fail(why) => writer.failed(why),
         Decision::HandOff {
@@ -182,8 +205,12 @@ async fn settle(
             evidence,
         } => {
             let transcript = ask::transcript(store, writer.claimed).await?;
+            let is_spent = budget.reached().await?.is_some();
             laps.lap(Stage::Judge);
-            let summary = ask::summary(writer, &transcript, reason, meter).await;
+            let summary = match is_spent {
+                true => None,
+                false => ask::summary(writer, &transcript, reason, budget.meter).await,
+            };
             laps.lap(Stage::Ask);
             let handoff = writer.handoff(reason, rule, detail, evidence);
             writer.hand_off(handoff, &transcript, summary.as_ref())

@@ -10,7 +10,7 @@ use crate::redact::Private;
 use crate::rules::{Action, Rule, Rules};
 
 use super::judge::Decision;
-use super::{OnLate, joined};
+use super::{Instead, joined};
 
 /// The text of an assistant's folder for messages without words.
 const MEDIA: &str = "media";
@@ -30,7 +30,9 @@ pub struct Terms {
     /// Whether there are people to bring in.
     pub has_desk: bool,
     /// What becomes of messages that are too old to be answered.
-    pub on_late: OnLate,
+    pub on_late: Instead,
+    /// What becomes of messages that no model answered.
+    pub on_unanswered: Instead,
     /// How old a reply may be when it leaves; a message that is older already gets none.
     pub reply_ttl: Duration,
     /// When the turn began.
@@ -94,13 +96,13 @@ fn are_too_old(waiting: &[Message], terms: Terms) -> bool {
 
 fn late(waiting: &[Message], terms: Terms) -> Decision {
     match terms.on_late {
-        OnLate::HandOff if terms.has_desk => Decision::HandOff {
+        Instead::HandOff if terms.has_desk => Decision::HandOff {
             reason: HandoffReason::Failure,
             rule: None,
             detail: None,
             evidence: Private(joined(waiting)),
         },
-        OnLate::HandOff | OnLate::Apologise => Decision::Apologise,
+        Instead::HandOff | Instead::Apologise => Decision::Apologise,
     }
 }
 
@@ -175,6 +177,7 @@ mod tests {
             profile: crate::domain::Profile::default(),
             opened_at: Timestamp::UNIX_EPOCH,
             window_expires_at: at(24 * 60),
+            summary: None,
         }
     }
 
@@ -195,7 +198,8 @@ mod tests {
     fn decided(owner: Owner, opted_out: bool, has_desk: bool, texts: &[&str]) -> String {
         let terms = Terms {
             has_desk,
-            on_late: OnLate::Apologise,
+            on_late: Instead::Apologise,
+            on_unanswered: Instead::Apologise,
             reply_ttl: Duration::from_mins(15),
             now: at(0),
         };
@@ -283,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_is_too_old_gets_no_answer_and_after_a_day_nothing_at_all() {
-        use OnLate::{Apologise, HandOff};
+        use Instead::{Apologise, HandOff};
         for (minutes, on_late, has_desk, text, decision) in [
             (14, Apologise, true, "hello", "ask"),
             (15, Apologise, true, "hello", "Apologise"),
@@ -312,6 +316,7 @@ mod tests {
             let terms = Terms {
                 has_desk,
                 on_late,
+                on_unanswered: Apologise,
                 reply_ttl: Duration::from_mins(15),
                 now: at(minutes),
             };
@@ -325,7 +330,8 @@ mod tests {
     fn one_fresh_message_makes_all_worth_an_answer() {
         let terms = Terms {
             has_desk: true,
-            on_late: OnLate::Apologise,
+            on_late: Instead::Apologise,
+            on_unanswered: Instead::Apologise,
             reply_ttl: Duration::from_mins(15),
             now: at(20),
         };

@@ -18,6 +18,7 @@ use super::gather::Gathered;
 /// The texts that every assistant's folder has.
 const FALLBACK: &str = "fallback";
 const LATE: &str = "late";
+const LIMIT: &str = "limit";
 const HANDOFF_STARTED: &str = "handoff_started";
 const OPTED_OUT: &str = "opted_out";
 const OPTED_IN: &str = "opted_in";
@@ -78,6 +79,12 @@ impl Writer<'_> {
     pub(super) fn apologise(&self) -> Settlement {
         let outcome = Outcome::Failed(Failure::Late);
         self.speak(outcome, None, self.text(LATE), Priority::Apology)
+    }
+
+    /// The customer hears that there are no more answers today.
+    pub(super) fn limited(&self) -> Settlement {
+        let outcome = Outcome::Failed(Failure::Limit);
+        self.speak(outcome, None, self.text(LIMIT), Priority::Assistant)
     }
 
     /// The customer hears once more from us: that it was the last time.

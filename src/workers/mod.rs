@@ -4,6 +4,7 @@
 //! next thing falls due, or a little while has passed: the bell is a hint, the look is the truth.
 
 mod couriers;
+mod summaries;
 mod turns;
 mod upkeep;
 
@@ -25,9 +26,11 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use crate::store::{Listener, Store, StoreError};
+use crate::telemetry::Tracer;
 use crate::turn::Assistant;
 use crate::watchdog::Watchdog;
 
+pub use summaries::Summaries;
 pub use turns::TurnsConfig;
 
 /// How long a worker sleeps at most. It bounds what a lost bell costs.
@@ -45,8 +48,12 @@ pub struct Shared {
     pub assistants: Arc<HashMap<String, Arc<Assistant>>>,
     /// The windows of live conversations.
     pub memory: Arc<Memory>,
+    /// Who sums up long conversations.
+    pub summaries: Summaries,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub tracer: Tracer,
     /// The time.
     pub clock: Clock,
     /// When to stop, and who waits for the workers.

@@ -7,14 +7,15 @@ use futures_util::FutureExt;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::{STORE_REST, Shared};
+use super::{STORE_REST, Shared, summaries};
 use crate::clock::later;
-use crate::domain::{Ownership, Settlement, Suppression};
-use crate::metrics::{Metrics, Part, Stage, TurnEnd};
+use crate::domain::{Bill, Day, Ownership, Settlement, Suppression};
+use crate::metrics::{Metrics, Part, Stage, Took, TurnEnd};
 use crate::model::Meter;
 use crate::problem::Problem;
 use crate::store::{Claimed, Settled, StoreError};
-use crate::turn::{self, Turn};
+use crate::telemetry::Span;
+use crate::turn::{self, Assistant, Turn};
 
 /// Conversations claimed at once; more would keep the store's writer from others for long.
 const CLAIM_AT_ONCE: u32 = 256;
@@ -110,15 +111,21 @@ async fn work(shared: &Shared, claimed: Claimed) {
             "a turn that the gateway's end cut short is begun again"
         );
     }
+    let span = shared.tracer.turn(
+        &claimed.conversation.assistant,
+        claimed.conversation.id.0,
+        claimed.waiting.len(),
+    );
     let Some(assistant) = shared.assistants.get(&claimed.conversation.assistant) else {
         tracing::error!(
             assistant = claimed.conversation.assistant,
             "a message waits for an assistant that is not configured any more"
         );
-        settle(shared, &claimed, &turn::orphaned()).await;
+        let mut end = End { span, spent: None };
+        settle(shared, &claimed, &turn::orphaned(), &mut end).await;
         return;
     };
-    let meter = Meter::default();
+    let meter = Meter::traced(span.parent(claimed.conversation.id.0));
     let running = turn::run(
         assistant,
         &shared.memory,
@@ -130,48 +137,90 @@ async fn work(shared: &Shared, claimed: Claimed) {
     let ended = tokio::select! {
         biased;
         ended = AssertUnwindSafe(running).catch_unwind() => ended,
-        () = claimed.lease.shifted() => return supersede(shared, &claimed).await,
-        () = shared.out_of_time() => return give_back(shared, &claimed).await,
+        () = claimed.lease.shifted() => {
+            let end = End { span, spent: bill(shared, assistant, &meter) };
+            return supersede(shared, &claimed, end).await;
+        }
+        () = shared.out_of_time() => {
+            let end = End { span, spent: bill(shared, assistant, &meter) };
+            return give_back(shared, &claimed, end).await;
+        }
     };
+    let spent = bill(shared, assistant, &meter);
+    let mut end = End { span, spent };
     match ended {
-        Ok(Ok(turn)) => finish(shared, claimed, turn).await,
+        Ok(Ok(turn)) => finish(shared, assistant, claimed, turn, end).await,
         Ok(Err(error)) => {
             tracing::error!(%error, conversation = %claimed.conversation.id, "a turn goes back");
-            give_back(shared, &claimed).await;
+            give_back(shared, &claimed, end).await;
         }
         Err(_panic) => {
             shared.metrics.work().panicked(Part::Turn);
             tracing::error!(conversation = %claimed.conversation.id, "a turn panicked; its messages are given up");
             let settlement = turn::poisoned(assistant, &shared.clock, &claimed);
-            settle(shared, &claimed, &settlement).await;
+            settle(shared, &claimed, &settlement, &mut end).await;
         }
     }
 }
 
-async fn give_back(shared: &Shared, claimed: &Claimed) {
+/// What is told of a turn's end beside what it decided.
+struct End {
+    span: Span,
+    spent: Option<Bill>,
+}
+
+/// Counts what asking models took, whatever becomes of the answer, and gives it to be written down.
+pub(super) fn bill(shared: &Shared, assistant: &Assistant, meter: &Meter) -> Option<Bill> {
+    let spending = meter.total();
+    if spending.calls == 0 {
+        return None;
+    }
+    shared.metrics.assistant(&assistant.name).spent(Took {
+        input_tokens: spending.input_tokens,
+        output_tokens: spending.output_tokens,
+        cost: spending.cost.nanos(),
+    });
+    let day = Day::of(shared.clock.now(), &assistant.zone).date;
+    Some(Bill { day, spending })
+}
+
+async fn give_back(shared: &Shared, claimed: &Claimed, mut end: End) {
     shared.metrics.work().turned(TurnEnd::GivenBack);
+    end.span.turned(TurnEnd::GivenBack);
     let at = later(shared.clock.now(), STORE_REST);
-    let back = || shared.store.give_back(&claimed.lease, at);
+    let back = || shared.store.give_back(&claimed.lease, at, end.spent);
     shared.insist("giving a claim back", back).await;
 }
 
-async fn supersede(shared: &Shared, claimed: &Claimed) {
+async fn supersede(shared: &Shared, claimed: &Claimed, mut end: End) {
     tracing::info!(
         conversation = %claimed.conversation.id,
         messages = claimed.waiting.len(),
         "turn cut short: the ground has shifted under it"
     );
     shared.metrics.work().turned(TurnEnd::Superseded);
-    let back = || shared.store.supersede(&claimed.lease);
+    end.span.turned(TurnEnd::Superseded);
+    let back = || shared.store.supersede(&claimed.lease, end.spent);
     shared.insist("superseding a turn", back).await;
 }
 
-async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
+async fn finish(
+    shared: &Shared,
+    assistant: &Arc<Assistant>,
+    claimed: Claimed,
+    turn: Turn,
+    mut end: End,
+) {
     let decided = shared.clock.elapsed();
-    let Some(Settled::Applied { version }) = settle(shared, &claimed, &turn.settlement).await
-    else {
+    let settled = settle(shared, &claimed, &turn.settlement, &mut end).await;
+    drop(end);
+    let Some(Settled::Applied { version }) = settled else {
         return;
     };
+    if let Some(of) = turn.limited {
+        let assistant = &claimed.conversation.assistant;
+        shared.metrics.assistant(assistant).limited(of);
+    }
     let settling = shared.clock.elapsed().saturating_sub(decided);
     let work = shared.metrics.work();
     for (stage, took) in turn.spent.iter().chain([(Stage::Settle, settling)]) {
@@ -188,24 +237,48 @@ async fn finish(shared: &Shared, claimed: Claimed, turn: Turn) {
     );
     let conversation = claimed.conversation.clone();
     let window = turn.window(claimed, &shared.clock);
-    shared.memory.remember(&conversation, version, window).await;
+    let memory = &shared.memory;
+    let ruler = assistant.lineup.ruler(&conversation.customer.key());
+    let overflow = memory.overflow(&conversation, &window, &ruler, shared.clock.now());
+    memory.remember(&conversation, version, window).await;
+    if let Some(overflow) = overflow {
+        summaries::begin(shared, assistant, conversation, overflow);
+    }
 }
 
-async fn settle(shared: &Shared, claimed: &Claimed, settlement: &Settlement) -> Option<Settled> {
+async fn settle(
+    shared: &Shared,
+    claimed: &Claimed,
+    settlement: &Settlement,
+    end: &mut End,
+) -> Option<Settled> {
     let settled = shared
         .insist("settling a turn", || {
-            shared.store.settle(&claimed.lease, settlement)
+            shared.store.settle(&claimed.lease, settlement, end.spent)
         })
         .await?;
-    count(&shared.metrics, claimed, settlement, settled);
+    let turned = match settled {
+        Settled::Applied { .. } => TurnEnd::Settled,
+        Settled::Stale => TurnEnd::Stale,
+    };
+    end.span.turned(turned);
+    if turned == TurnEnd::Settled {
+        end.span.decided(
+            &claimed.conversation.assistant,
+            settlement.outcome.as_str(),
+            settlement.rule.as_deref(),
+            settlement.prompt_version.as_deref(),
+        );
+    }
+    count(&shared.metrics, claimed, settlement, turned);
     Some(settled)
 }
 
-fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, settled: Settled) {
-    if settled == Settled::Stale {
-        return metrics.work().turned(TurnEnd::Stale);
+fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: TurnEnd) {
+    metrics.work().turned(end);
+    if end == TurnEnd::Stale {
+        return;
     }
-    metrics.work().turned(TurnEnd::Settled);
     let assistant = metrics.assistant(&claimed.conversation.assistant);
     assistant.settled(settlement.outcome.as_str(), claimed.waiting.len());
     if let Ownership::HandOff(handoff) = &settlement.ownership {

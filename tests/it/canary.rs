@@ -16,6 +16,8 @@ use frontdesk::sandbox::{Braze, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use serde_json::{Value, json};
 
+use crate::collector::Collector;
+
 /// Every canary has it, and nothing else does.
 const CANARY: &str = "zqx7";
 
@@ -67,13 +69,21 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(config: &Path) -> Self {
+    fn start(config: &Path, collector: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_frontdesk"))
             .args(["serve", "--config"])
             .arg(config)
             .env_clear()
             .env("RUST_BACKTRACE", "full")
             .envs(SECRETS)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme")
+            .env("OTEL_SERVICE_NAME", "front")
+            .env("OTEL_RESOURCE_ATTRIBUTES", "team=a%20b")
+            .env(
+                "OTEL_SEMCONV_STABILITY_OPT_IN",
+                "gen_ai_latest_experimental",
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -128,6 +138,8 @@ fn configuration(folder: &Path, model: &str, braze: &str, desk: &str, echo: &str
     format!(
         r#"
         default_assistant = "support"
+        [operator]
+        listen = "127.0.0.1:0"
         [server]
         listen = "127.0.0.1:0"
         [log]
@@ -267,6 +279,31 @@ async fn settled(file: &Path, messages: i64) -> String {
     patiently(asking).await
 }
 
+/// Finds nothing of a customer in what is counted, by the names that the environment asks for.
+async fn measured(office: &str) {
+    let scrape = reqwest::get(format!("http://{office}/metrics")).await;
+    let scrape = scrape.unwrap().text().await.unwrap();
+    let names = "gen_ai_client_inference_usage_input_tokens_total{";
+    assert!(scrape.contains(names), "{scrape}");
+    assert!(!scrape.contains(CANARY), "{scrape}");
+}
+
+/// Finds nothing of a customer in what a collector got, which is all that the environment asks for.
+fn traced(collector: &Collector) {
+    for request in collector.requests() {
+        assert_eq!(request.service["service.name"], "front");
+        assert_eq!(request.service["team"], "a b");
+        assert_eq!(request.headers["x-tenant"], "acme");
+        let schemas = ["https://opentelemetry.io/schemas/gen-ai/1.42.0"];
+        assert_eq!(request.schemas, schemas);
+        let text = String::from_utf8_lossy(&request.bytes).into_owned();
+        assert!(!text.contains(CANARY) && !text.contains("parcel"), "{text}");
+    }
+    for name in ["turn", "chat m", "braze send", "desk post"] {
+        assert!(collector.named(name).len() > 2, "{name}");
+    }
+}
+
 /// Waits for what a real clock brings about, on a machine that may be busy.
 async fn patiently<T>(future: impl Future<Output = T>) -> T {
     const PATIENCE: Duration = Duration::from_mins(2);
@@ -294,7 +331,8 @@ async fn no_canary_is_seen_outside_its_cage() {
         &echo,
     );
     std::fs::write(&config, text).unwrap();
-    let mut gateway = Gateway::start(&config);
+    let collector = Collector::start().await;
+    let mut gateway = Gateway::start(&config, &collector.url);
     let ready: Value = serde_json::from_str(&gateway.says("frontdesk is ready").await).unwrap();
     let url = format!("http://{}", ready["address"].as_str().unwrap());
 
@@ -324,6 +362,7 @@ async fn no_canary_is_seen_outside_its_cage() {
         assert!(outcomes.contains(outcome), "{outcomes}");
     }
 
+    measured(ready["operator"].as_str().unwrap()).await;
     gateway.says("Braze refused the API key").await;
     let check = checked(&config);
     assert!(!check.contains(CANARY), "{check}");
@@ -357,6 +396,7 @@ async fn no_canary_is_seen_outside_its_cage() {
     );
     let leak = log.lines().find(|line| line.contains(CANARY));
     assert_eq!(leak, None);
+    traced(&collector);
     // They were where they belong, so they were driven through.
     assert!(braze.sent().iter().any(|sent| sent.text().contains(CANARY)));
     assert!(

@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use frontdesk::sandbox::Profile;
+
 fn frontdesk(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_frontdesk"))
         .args(arguments)
@@ -76,4 +78,24 @@ fn a_literal_secret_is_refused_and_not_repeated() {
         shown.contains(":3:11") && shown.contains("env::NAME") && !shown.contains("sesame"),
         "{shown}"
     );
+}
+
+#[test]
+fn the_stand_in_model_knows_its_profiles_and_refuses_what_makes_no_sense() {
+    let ended = frontdesk(&["sandbox", "model", "--help"]);
+    let shown = text(&ended.stdout);
+    for profile in Profile::all() {
+        assert!(shown.contains(profile.name), "{}", profile.name);
+    }
+    for wrong in [
+        ["--profile", "closedai"],
+        ["--latency", "fast"],
+        ["--latency", "5:4:3:2"],
+        ["--fail", "101"],
+        ["--window", "10"],
+        ["--fault", "sulk"],
+    ] {
+        let ended = frontdesk(&["sandbox", "model", wrong[0], wrong[1]]);
+        assert_eq!(ended.status.code(), Some(2), "{wrong:?}");
+    }
 }

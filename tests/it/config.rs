@@ -59,6 +59,7 @@ fn run(
     std::fs::write(folder.join("gateway.toml"), text).unwrap();
     let mut variables = BTreeMap::from([
         ("BRAZE_KEY", "k"),
+        ("OTLP_KEY", "k"),
         ("MODEL_KEY", "k"),
         (
             "SIGNING_KEY",

@@ -4,10 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use frontdesk::sandbox::model::Reply;
 use frontdesk::sandbox::{Exchange, Phone, Plan};
-use frontdesk::store::Counts;
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::json;
@@ -17,9 +14,6 @@ use crate::raw::{Act, Raw};
 use crate::world::{SIGNING_KEY, START, World, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// How long a model may take to answer, by default.
-const DEADLINE: Duration = Duration::from_secs(25);
 
 /// Gives the deliveries to Braze with all that an operator sees: state, attempts, doubt and error.
 fn deliveries(world: &World) -> Vec<String> {
@@ -76,106 +70,6 @@ fn within_rate(times: &[Timestamp], rate: i64, burst: i64) {
             assert!(count <= burst + rate * seconds, "{count} in {seconds} s");
         }
     }
-}
-
-/// Ten minutes in which the model hangs, while five times more customers write than can be told so; then it is back.
-///
-/// Time goes on only when the gateway has done all that it can do at that time, so a slow machine changes nothing.
-#[tokio::test]
-async fn a_model_that_is_down_for_ten_minutes_costs_fallbacks_and_time_and_no_message() {
-    const IN_FLIGHT: u64 = 6;
-    const SECONDS: u64 = 600;
-    const EACH_SECOND: u64 = 2;
-    const TOTAL: u64 = SECONDS * EACH_SECOND;
-    const RATE: u32 = 40;
-    const BURST: u32 = 6;
-    let more = format!("[turns]\nin_flight = {IN_FLIGHT}");
-    let world = World::paced(RATE, BURST, &more).await;
-    world.model.respond_with(|body| {
-        let last = body["messages"].as_array().unwrap().last().unwrap();
-        Reply::says(&format!("You said {}", last["content"].as_str().unwrap()))
-    });
-    world.model.misbehave(Plan::hang());
-    for second in 0..SECONDS {
-        let all = (0..EACH_SECOND).map(|n| second * EACH_SECOND + n);
-        let all = all.map(async |n| world.says(&format!("u{n}"), &format!("number {n}")).await);
-        join_all(all).await;
-        world.clock.advance(SECOND);
-        asked_as_many_as_may_be(&world, (second + 1) * EACH_SECOND, IN_FLIGHT).await;
-    }
-
-    // It is back, and the first questions of the backlog wait for it.
-    let hold = world.model.hold();
-    world.model.behave();
-    world.clock.advance(DEADLINE);
-    asked_as_many_as_may_be(&world, TOTAL, IN_FLIGHT).await;
-    let back = world.clock.now();
-    drop(hold);
-    // All are answered while no time passes, and leave as the gate lets them.
-    world
-        .until("all to be answered", |counts| counts.waiting == 0)
-        .await;
-    assert_eq!(world.clock.now(), back);
-    while world.braze.sent_count() < TOTAL {
-        let sent = world.braze.sent_count();
-        world
-            .clock
-            .advance(SECOND / RATE + Duration::from_millis(1));
-        soon(world.braze.wait_for_sent(sent + 1)).await;
-    }
-    world.rest().await;
-
-    // In the order in which they came, as far as those that came or are asked at once have one.
-    let asked: Vec<u64> = world.model.requests().iter().map(number).collect();
-    let at_once = usize::try_from(IN_FLIGHT + EACH_SECOND).unwrap();
-    for (index, number) in asked.iter().enumerate() {
-        let before = asked[..index].iter().filter(|other| *other > number);
-        assert!(
-            before.count() <= at_once,
-            "many were asked before number {number}"
-        );
-    }
-    // One deadline after the other passed, and each cost as many fallbacks as questions were open.
-    let outcomes = outcomes(&world);
-    let count = |wanted: &str| outcomes.iter().filter(|outcome| *outcome == wanted).count();
-    let total = usize::try_from(TOTAL).unwrap();
-    let failed = usize::try_from((SECONDS + 25) / 25 * IN_FLIGHT).unwrap();
-    assert_eq!((asked.len(), outcomes.len()), (total, total));
-    assert!(
-        count("failed(model)") <= failed && count("failed(model)") > failed / 2,
-        "{failed}"
-    );
-    assert_eq!(count("replied") + count("failed(model)"), total);
-    let sent: Vec<Timestamp> = world.braze.sent().iter().map(|sent| sent.at).collect();
-    assert_eq!(sent.len(), total);
-    let after: Vec<Timestamp> = sent.into_iter().filter(|at| *at >= back).collect();
-    within_rate(&after, RATE.into(), BURST.into());
-    world.end().await;
-}
-
-/// Waits until so many questions are open as may be or are there, and all that was answered has left. Fails if there are
-/// ever more. Each of the `said` messages makes a conversation and a question.
-async fn asked_as_many_as_may_be(world: &World, said: u64, in_flight: u64) {
-    let is_at_rest = |counts: &Counts| {
-        assert!(
-            counts.claimed <= in_flight,
-            "{} turns at once",
-            counts.claimed
-        );
-        let ended = said - counts.waiting;
-        counts.claimed == in_flight.min(counts.waiting)
-            && counts.open_deliveries == [0, 0]
-            && world.model.request_count() == ended + counts.claimed
-    };
-    world.until("as many questions as may be", is_at_rest).await;
-}
-
-/// Gives the number in a question.
-fn number(asked: &Exchange) -> u64 {
-    let body = asked.json();
-    let last = body["messages"].as_array().unwrap().last().unwrap();
-    let number = last["content"].as_str().unwrap().strip_prefix("number ");
-    number.unwrap().parse().unwrap()
 }
 
 #[rstest]
@@ -504,7 +398,7 @@ async fn a_model_that_fails_in_any_way_costs_its_customer_one_fallback_and_other
     let clock = frontdesk::clock::Clock::manual(START.parse().unwrap());
     let raw = Raw::start(act, &clock).await;
     let world = World::with_assistant(&format!(
-        "model = \"main\"\n[models.raw]\nbase_url = \"{}/v1\"\nmodel = \"raw\"\n{OTHER}model = \"raw\"\n",
+        "[models.raw]\nbase_url = \"{}/v1\"\nmodel = \"raw\"\nretries = 0\n{OTHER}models = [\"raw\"]\n",
         raw.url()
     ))
     .await;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    OnUnknown, Settlement,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
+    MessageId, OnUnknown, Settlement, SpentToday, Summary,
 };
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
+    Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -108,16 +108,48 @@ impl Store for Hooked {
         hook!(self.history(id, limit))
     }
 
-    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
-        hook!(self.settle(lease, settlement))
+    async fn outgrown(
+        &self,
+        id: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError> {
+        hook!(self.outgrown(id, before, limit))
     }
 
-    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
-        hook!(self.give_back(lease, at))
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError> {
+        hook!(self.summarise(outgrown, summary, spent))
     }
 
-    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
-        hook!(self.supersede(lease))
+    async fn spent(&self, id: ConversationId, day: Day) -> Result<SpentToday, StoreError> {
+        hook!(self.spent(id, day))
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        spent: Option<Bill>,
+    ) -> Result<Settled, StoreError> {
+        hook!(self.settle(lease, settlement, spent))
+    }
+
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        spent: Option<Bill>,
+    ) -> Result<(), StoreError> {
+        hook!(self.give_back(lease, at, spent))
+    }
+
+    async fn supersede(&self, lease: &Lease, spent: Option<Bill>) -> Result<(), StoreError> {
+        hook!(self.supersede(lease, spent))
     }
 
     async fn claim_deliveries(

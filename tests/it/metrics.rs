@@ -10,6 +10,7 @@ use frontdesk::sandbox::{Phone, Plan};
 use reqwest::header::CONTENT_TYPE;
 
 use crate::hooked::Fault;
+use crate::lineup::finish;
 use crate::world::{DESK_SECRET, INBOUND_SECRET, World, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,13 +25,13 @@ const CANARIES: [&str; 5] = [
 ];
 
 /// What a scrape says.
-struct Scrape {
+pub(crate) struct Scrape {
     text: String,
     samples: BTreeMap<String, f64>,
 }
 
 impl Scrape {
-    async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &World) -> Self {
         let url = format!("http://{}/metrics", world.app.operator_address());
         let answer = reqwest::Client::builder().build().unwrap().get(url);
         let answer = answer.send().await.unwrap();
@@ -50,18 +51,31 @@ impl Scrape {
     }
 
     /// Gives a series' value; the prefix is left out.
-    fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> f64 {
         let series = format!("frontdesk_{series}");
         let value = self.samples.get(&series);
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
-    fn shows(&self, expected: &[(&str, f64)]) {
+    /// Gives the sum of all series that begin so; the prefix is left out.
+    pub(crate) fn sum(&self, beginning: &str) -> f64 {
+        let beginning = format!("frontdesk_{beginning}");
+        let samples = self.samples.iter();
+        let found = samples.filter(|(series, _)| series.starts_with(&beginning));
+        found.map(|(_, value)| value).sum()
+    }
+
+    pub(crate) fn shows(&self, expected: &[(&str, f64)]) {
         for (series, value) in expected {
             let found = self.value(series);
             let near = (found - value).abs() < 0.000_001;
             assert!(near, "{series} is {found}, not {value}\n{}", self.text);
         }
+    }
+
+    /// Gives the value of a series by its whole name; nothing where there is none.
+    pub(crate) fn whole(&self, series: &str) -> Option<f64> {
+        self.samples.get(series).copied()
     }
 
     /// Gives the names of all families, with their help.
@@ -100,7 +114,7 @@ fn canary() -> Texted<'static> {
 }
 
 /// Waits until the scrape has what is looked for: some things are counted just after the store knows of them.
-async fn until(world: &World, series: &str, value: f64) -> Scrape {
+pub(crate) async fn until(world: &World, series: &str, value: f64) -> Scrape {
     let asking = async {
         loop {
             let scrape = Scrape::of(world).await;
@@ -577,6 +591,55 @@ async fn a_broken_prompt_folder_shows_until_it_is_mended() {
 }
 
 #[tokio::test]
+async fn answers_are_counted_by_what_they_took() {
+    let price = "[models.main.price]\ninput = 1.0\noutput = 2.0";
+    let world = World::with_models(false, "", price).await;
+    world.model.misbehave(Plan::status(500).times(1));
+    world.says("u1", "hello").await;
+    finish(&world).await;
+    let answer = r#"{"choices":[{"message":{"content":"hello"}}]}"#;
+    world.model.script([Reply::Raw(200, answer.to_owned())]);
+    world.says("u1", "hello again").await;
+    finish(&world).await;
+    let scrape = Scrape::of(&world).await;
+    scrape.shows(&[
+        (r#"reply_attempts_count{assistant="support"}"#, 2.0),
+        (r#"reply_attempts_sum{assistant="support"}"#, 3.0),
+        (r#"replies_by_fallback_total{assistant="support"}"#, 0.0),
+        (r#"model_untold_total{model="main"}"#, 1.0),
+    ]);
+    let tokens = ["input", "output"].map(|kind| {
+        scrape.value(&format!(
+            r#"model_tokens_total{{model="main",direction="{kind}"}}"#
+        ))
+    });
+    let [input, output] = tokens;
+    let cost = (input + 2.0 * output) / 1e6;
+    assert!(cost > 0.0);
+    scrape.shows(&[(r#"model_cost_total{model="main"}"#, cost)]);
+    let cost = scrape.value(r#"model_cost_total{model="main"}"#) / cost;
+    assert!((cost - 1.0).abs() < 1e-9, "{cost}");
+    let labels = format!(
+        r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="stand-in",server_address="127.0.0.1",server_port="{}""#,
+        world.model.address().port()
+    );
+    let shared =
+        |name: &str, more: &str| scrape.whole(&format!("gen_ai_client_{name}{{{labels}{more}}}"));
+    assert_eq!(shared("operation_duration_seconds_count", ""), Some(2.0));
+    let overloaded = shared(
+        "operation_duration_seconds_count",
+        r#",error_type="overloaded""#,
+    );
+    assert_eq!(overloaded, Some(1.0));
+    for (kind, tokens) in [("input", input), ("output", output)] {
+        let kind = format!(r#",gen_ai_token_type="{kind}""#);
+        assert_eq!(shared("token_usage_count", &kind), Some(1.0));
+        assert_eq!(shared("token_usage_sum", &kind), Some(tokens));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn two_gateways_in_one_process_share_no_counter() {
     let (one, other) = (World::start().await, World::start().await);
     one.tells("u1", "hello").await;
@@ -632,7 +695,15 @@ async fn nothing_of_any_customer_is_in_a_scrape() {
     // A series for each of those customers would show as more series than a world that saw none of them has.
     let fresh = World::start().await;
     let untouched = Scrape::of(&fresh).await;
-    let series = |scrape: &Scrape| scrape.samples.keys().cloned().collect::<BTreeSet<_>>();
+    // The stand-ins of each world have ports of their own.
+    let series = |scrape: &Scrape| -> BTreeSet<String> {
+        let keys = scrape.samples.keys();
+        let without_port = keys.map(|series| match series.split_once("server_port=\"") {
+            Some((before, after)) => before.to_owned() + after.trim_start_matches(char::is_numeric),
+            None => series.clone(),
+        });
+        without_port.collect()
+    };
     assert_eq!(series(&scrape), series(&untouched));
     fresh.end().await;
     world.end().await;
@@ -642,7 +713,9 @@ async fn nothing_of_any_customer_is_in_a_scrape() {
 fn named(text: &str) -> BTreeSet<String> {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let words = text.split(|letter| !is_name(letter));
-    let names = words.filter(|word| word.starts_with("frontdesk_"));
+    let is_measure =
+        |word: &&str| word.starts_with("frontdesk_") || word.starts_with("gen_ai_client_");
+    let names = words.filter(is_measure);
     names.map(str::to_owned).collect()
 }
 

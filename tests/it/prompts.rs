@@ -34,7 +34,8 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// A customer writes while the model is down. Gives the text that he got and the folder's version on record.
 async fn fallback(world: &World, customer: &str) -> (String, String) {
-    world.model.misbehave(Plan::status(500).times(1));
+    // A refusal that says nothing about the model's health: so many failures would make the gateway leave it alone.
+    world.model.misbehave(Plan::status(400).times(1));
     let taken = world.says(customer, "hello").await;
     world.pass(Duration::from_secs(1)).await;
     let id = Uuid::parse_str(taken.body["message_id"].as_str().unwrap()).unwrap();
@@ -94,8 +95,15 @@ async fn a_changed_folder_is_taken_whole_and_a_broken_one_not_at_all() {
 pub(crate) fn marked(folder: &Path, mark: &str) {
     std::fs::create_dir_all(folder.join("texts")).unwrap();
     let rules = "[[rule]]\nname = \"stop\"\naction = \"opt_out\"\nphrases.en = [\"=stop\"]\n";
-    let texts = ["handoff_started", "late", "media", "opted_in", "opted_out"]
-        .map(|key| format!("{key} = \"{key}\"\n"));
+    let texts = [
+        "handoff_started",
+        "late",
+        "limit",
+        "media",
+        "opted_in",
+        "opted_out",
+    ]
+    .map(|key| format!("{key} = \"{key}\"\n"));
     let texts = texts.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");
     for (file, text) in [
         (

@@ -4,6 +4,8 @@
 //! [`Bench::rows`] where the trait shows too little.
 
 mod ground;
+mod spending;
+mod summaries;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -360,7 +362,7 @@ async fn a_claim_that_is_given_back_is_due_when_it_was_said_and_is_no_crash(
         assert_eq!(claimed.crashes, 0);
         bench
             .store
-            .give_back(&claimed.lease, later(bench.clock.now(), SECOND))
+            .give_back(&claimed.lease, later(bench.clock.now(), SECOND), None)
             .await
             .unwrap();
         bench.clock.advance(Duration::from_millis(999));
@@ -1317,8 +1319,12 @@ async fn a_turn_of_an_erased_customer_settles_nothing_not_even_where_another_sta
     let bobs = bench.claim_one().await;
     let late = bench.settle(&anas, &bench.reply("Hello, Ana.")).await;
     assert_eq!(late, Settled::Stale);
-    bench.store.give_back(&anas.lease, at(0)).await.unwrap();
-    bench.store.supersede(&anas.lease).await.unwrap();
+    bench
+        .store
+        .give_back(&anas.lease, at(0), None)
+        .await
+        .unwrap();
+    bench.store.supersede(&anas.lease, None).await.unwrap();
     assert!(bench.claim().await.is_empty(), "Bob's is held still");
     let settled = bench.settle(&bobs, &bench.reply("Hello, Bob.")).await;
     assert!(matches!(settled, Settled::Applied { .. }), "{settled:?}");
@@ -1559,7 +1565,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
             refused,
             OpenError::NewerSchema {
                 found: 7,
-                known: 2,
+                known: 4,
                 ..
             }
         ),
@@ -1567,7 +1573,7 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
     );
     let message = refused.to_string();
     assert!(
-        message.contains("version 7") && message.contains("up to 2"),
+        message.contains("version 7") && message.contains("up to 4"),
         "{message}"
     );
     assert!(
@@ -1798,7 +1804,8 @@ impl Bench {
     }
 
     async fn settle(&self, claimed: &Claimed, settlement: &Settlement) -> Settled {
-        self.store.settle(&claimed.lease, settlement).await.unwrap()
+        let settled = self.store.settle(&claimed.lease, settlement, None).await;
+        settled.unwrap()
     }
 
     fn reply(&self, text: &str) -> Settlement {

@@ -9,7 +9,7 @@ use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
 use frontdesk::metrics;
-use frontdesk::sandbox::{Answered, Braze, Desk, Model, Phone};
+use frontdesk::sandbox::{Answered, Braze, Character, Desk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use frontdesk::store::{Counts, Sqlite};
 use jiff::Timestamp;
@@ -44,10 +44,40 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A gate that nothing has to wait at.
 const FAST: &str = "rate = 1000\nburst = 1000";
 
+/// A model that is asked once.
+const NO_RETRIES: &str = "retries = 0";
+
+/// What differs from the usual configuration.
+struct Text<'a> {
+    character: Character,
+    server: &'a str,
+    workspace: &'a str,
+    target: &'a str,
+    has_spare: bool,
+    assistant: &'a str,
+    more: &'a str,
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self {
+            character: Character::default(),
+            server: "",
+            workspace: FAST,
+            target: NO_RETRIES,
+            has_spare: false,
+            assistant: "",
+            more: "",
+        }
+    }
+}
+
 /// The gateway and everything around it.
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) model: Model,
+    /// A second model, for assistants that have one.
+    pub(crate) spare: Model,
     pub(crate) braze: Braze,
     pub(crate) desk: Desk,
     pub(crate) app: App,
@@ -113,29 +143,97 @@ impl World {
         Self::make("", &format!("{FAST}\n{keys}"), "", "").await
     }
 
+    /// Starts a world with more keys for its model, which is not asked again by itself.
+    pub(crate) async fn with_target(keys: &str) -> Self {
+        let text = Text {
+            target: &format!("{NO_RETRIES}\n{keys}"),
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    /// Starts a world with the usual model alone, or with a spare one behind it, both with the usual retries; with more
+    /// keys for its assistant, and more tables.
+    pub(crate) async fn with_models(has_spare: bool, assistant: &str, more: &str) -> Self {
+        let text = Text {
+            target: "",
+            has_spare,
+            assistant,
+            more,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    /// Starts a world whose model is such a server, and is configured by such keys.
+    pub(crate) async fn with_character(character: Character, target: &str) -> Self {
+        let text = Text {
+            character,
+            target,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    /// Starts a world with a spare model behind the usual one, and more keys for that.
+    pub(crate) async fn with_spare(target: &str) -> Self {
+        let text = Text {
+            target,
+            has_spare: true,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
     async fn make(server: &str, workspace: &str, assistant: &str, more: &str) -> Self {
+        let text = Text {
+            server,
+            workspace,
+            assistant,
+            more,
+            ..Text::default()
+        };
+        Self::write(text).await
+    }
+
+    async fn write(text: Text<'_>) -> Self {
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let model = Model::start(anywhere, &outside).await.unwrap();
+        let spare = Model::start(anywhere, &outside).await.unwrap();
         let braze = Braze::start(anywhere, &outside).await.unwrap();
         let desk = Desk::start(anywhere, &outside).await.unwrap();
         model.use_clock(&clock);
+        model.use_character(text.character);
+        spare.use_clock(&clock);
         braze.use_clock(&clock);
         desk.use_clock(&clock);
         braze.require_key("braze-key");
         desk.check_signatures(SIGNING_KEY).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let (table, models) = match text.has_spare {
+            true => {
+                let url = spare.url();
+                let table =
+                    format!("[models.spare]\nbase_url = \"{url}\"\nmodel = \"spare-stand-in\"");
+                (table, r#"models = ["main", "spare"]"#)
+            }
+            false => (String::new(), ""),
+        };
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
-            .replace("{server}", server)
-            .replace("{workspace}", workspace)
-            .replace("{assistant}", assistant);
-        let toml = toml + more;
+            .replace("{spare}", &table)
+            .replace("{server}", text.server)
+            .replace("{workspace}", text.workspace)
+            .replace("{target}", text.target)
+            .replace("{assistant}", &format!("{models}\n{}", text.assistant));
+        let toml = toml + text.more;
         let config = config(&toml);
         let app = App::start(&config, clock.clone()).await.unwrap();
         Self {
             clock,
             model,
+            spare,
             braze,
             desk,
             support: phone(&app, "support"),
@@ -287,6 +385,20 @@ impl World {
         .await
     }
 
+    /// Stops the gateway and starts it anew on the same files with something else in its configuration.
+    pub(crate) async fn restart_replacing(self, old: &str, new: &str) -> Self {
+        assert!(self.toml.contains(old), "{old}");
+        let toml = self.toml.replace(old, new);
+        let config = config(&toml);
+        Self {
+            toml,
+            config,
+            ..self
+        }
+        .restart()
+        .await
+    }
+
     /// Ends the world; fails if the gateway does not stop as it should.
     pub(crate) async fn end(self) {
         assert!(soon(self.app.stop()).await);
@@ -345,7 +457,8 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         [models.main]
         base_url = "{model}"
         model = "stand-in"
-        retries = 0
+        {{target}}
+        {{spare}}
         [desks.main]
         url = "{desk}"
         signing_key = "env::SIGNING_KEY"

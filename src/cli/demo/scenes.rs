@@ -120,7 +120,7 @@ async fn outages(stage: &Stage) -> anyhow::Result<()> {
         "Und wo ist meine Bestellung?",
     );
     stage.model.behave();
-    stage.model.misbehave(Plan::status(503).times(1));
+    stage.model.misbehave(Plan::status(503).times(2));
     let message = stage.says(&CAMILLE, camille).await?;
     stage
         .sees(&CAMILLE, message, Outcome::Failed(Failure::Model))

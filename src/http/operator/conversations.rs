@@ -12,6 +12,7 @@ use super::Office;
 use super::asked::{Asked, Id, cursor, part};
 use super::auth::{Operator, Viewer};
 use super::shapes::{Conversation, Delivery, Handoff, List, Message, Owner};
+use super::spending::Spent;
 use crate::domain::{self, ConversationId, EndReason, HandoffReason};
 use crate::handoff;
 use crate::http::HttpError;
@@ -94,6 +95,8 @@ pub(super) struct Lines {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Transcript {
     conversation: Conversation,
+    /// What the assistant keeps of older messages, where it keeps a summary.
+    summary: Option<String>,
     /// What was said, newest first.
     messages: Vec<Message>,
     /// The `cursor` of earlier messages; null at the first.
@@ -103,6 +106,8 @@ pub(super) struct Transcript {
     deliveries: Vec<Delivery>,
     /// Its 50 newest handoffs.
     handoffs: Vec<Handoff>,
+    /// What its turns took today and on the two days before, newest first; a day without calls is left out.
+    spending: Vec<Spent>,
 }
 
 /// Shows one conversation, with its transcript, deliveries and handoffs.
@@ -128,12 +133,15 @@ pub(super) async fn one(
         .operations()
         .transcript(ConversationId(id), part);
     let found = found.await?.ok_or(HttpError::NoConversation)?;
+    let summary = found.view.conversation.summary.as_ref();
     Ok(Json(Transcript {
+        summary: summary.map(|summary| summary.text.0.clone()),
         conversation: found.view.into(),
         next: cursor(found.messages.next),
         messages: found.messages.items.into_iter().map(Into::into).collect(),
         deliveries: found.deliveries.into_iter().map(Into::into).collect(),
         handoffs: found.handoffs.into_iter().map(Into::into).collect(),
+        spending: found.spending.into_iter().map(Into::into).collect(),
     }))
 }
 

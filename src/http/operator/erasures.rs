@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::Office;
 use super::asked::{Id, Sent};
 use super::auth::Admin;
-use super::shapes::ReceiptShown;
 use crate::http::HttpError;
 use crate::redact::Private;
 use crate::store::{Actor, Receipt, StoreError, Subject};
@@ -41,6 +42,49 @@ pub(super) struct CustomerId(String);
 #[derive(Deserialize, ToSchema)]
 #[schema(pattern = r"^[+(]?[0-9][0-9 ().-]{0,63}$", example = "+15550100")]
 pub(super) struct Phone(String);
+
+/// The proof that a customer was erased. Nothing in it leads back to him.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReceiptShown {
+    id: Uuid,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    removed: Removed,
+    /// Of the deliveries, those on their way at that moment: they may have arrived afterwards. No other can.
+    on_their_way: u64,
+}
+
+/// Rows that were removed, by table.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Removed {
+    conversations: u64,
+    messages: u64,
+    deliveries: u64,
+    handoffs: u64,
+    /// Days' sums of tokens and money.
+    spending: u64,
+    /// Unreadable bodies that named the customer.
+    quarantine: u64,
+}
+
+impl From<Receipt> for ReceiptShown {
+    fn from(receipt: Receipt) -> Self {
+        let removed = receipt.removed;
+        Self {
+            id: receipt.id,
+            at: receipt.at,
+            removed: Removed {
+                conversations: removed.conversations,
+                messages: removed.messages,
+                deliveries: removed.deliveries,
+                handoffs: removed.handoffs,
+                spending: removed.spending,
+                quarantine: removed.quarantined,
+            },
+            on_their_way: removed.on_their_way,
+        }
+    }
+}
 
 impl Erase {
     fn subject(self) -> Result<Subject, HttpError> {

@@ -12,6 +12,7 @@ mod erasures;
 mod openapi;
 mod quarantine;
 mod shapes;
+mod spending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,6 +84,7 @@ fn api() -> OpenApiRouter<Arc<Office>> {
         .routes(routes!(quarantine::replay))
         .routes(routes!(erasures::erase))
         .routes(routes!(erasures::one))
+        .routes(routes!(spending::list))
         .routes(routes!(audit::list))
         .routes(routes!(openapi::document))
 }

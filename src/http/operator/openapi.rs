@@ -23,7 +23,7 @@ use crate::http::error::ProblemDetails;
 #[openapi(
     info(
         title = "Frontdesk: the operator's API",
-        description = "Conversations, deliveries, unreadable bodies, erasures and the audit log. Lists are newest first; \
+        description = "Conversations, deliveries, unreadable bodies, spending, erasures and the audit log. Lists are newest first; \
             `next` is the `cursor` of the part that follows. Times are RFC 3339 in UTC. Each operation names under \
             `security` the least role that it needs: `viewer`, `operator`, `admin`.",
         license(name = "see the project")

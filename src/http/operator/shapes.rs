@@ -10,7 +10,7 @@ use super::asked::cursor;
 use crate::domain::{self, Lane};
 use crate::store::{
     AuditEntry, ConversationView, DeliveryState, DeliveryView, HandoffView, MessageView, Page,
-    QuarantineView, Receipt,
+    QuarantineView,
 };
 
 /// A part of a list, newest first.
@@ -325,46 +325,6 @@ impl From<QuarantineView> for Quarantined {
             at: view.at,
             error: view.error,
             bytes: view.bytes,
-        }
-    }
-}
-
-/// The proof that a customer was erased. Nothing in it leads back to him.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ReceiptShown {
-    id: Uuid,
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    removed: Removed,
-    /// Of the deliveries, those on their way at that moment: they may have arrived afterwards. No other can.
-    on_their_way: u64,
-}
-
-/// Rows that were removed, by table.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Removed {
-    conversations: u64,
-    messages: u64,
-    deliveries: u64,
-    handoffs: u64,
-    /// Unreadable bodies that named the customer.
-    quarantine: u64,
-}
-
-impl From<Receipt> for ReceiptShown {
-    fn from(receipt: Receipt) -> Self {
-        let removed = receipt.removed;
-        Self {
-            id: receipt.id,
-            at: receipt.at,
-            removed: Removed {
-                conversations: removed.conversations,
-                messages: removed.messages,
-                deliveries: removed.deliveries,
-                handoffs: removed.handoffs,
-                quarantine: removed.quarantined,
-            },
-            on_their_way: removed.on_their_way,
         }
     }
 }

@@ -31,14 +31,11 @@ impl Answered {
 }
 
 /// Answers the last thing that the customer said, in the light of what was said before.
-pub(super) fn answer(request: &Value) -> Answered {
+pub(super) fn answer(request: &Value, wants_object: bool) -> Answered {
     let messages = request["messages"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);
-    let asks_for_object = request["response_format"]["type"]
-        .as_str()
-        .is_some_and(|kind| kind != "text");
-    if !asks_for_object && wants_summary(messages) {
+    if !wants_object && wants_summary(messages) {
         return summary(messages);
     }
     let open = messages
@@ -60,16 +57,16 @@ pub(super) fn last_said(request: &Value) -> String {
     last.map(content).unwrap_or_default()
 }
 
+/// Tells whether the instructions ask for a summary, and not for an object that may speak of one.
 fn wants_summary(messages: &[Value]) -> bool {
     let is_instruction = |message: &&Value| {
         let role = message["role"].as_str();
         matches!(role, Some("system" | "developer"))
     };
+    let words = ["summary", "summarise", "summarize"];
     messages.iter().filter(is_instruction).any(|message| {
         let text = content(message).to_lowercase();
-        ["summary", "summarise", "summarize"]
-            .iter()
-            .any(|word| text.contains(word))
+        words.iter().any(|word| text.contains(word)) && !text.contains("json")
     })
 }
 

@@ -47,7 +47,7 @@ fn conversation(turns: &[&str]) -> Value {
 }
 
 fn reply_to(turns: &[&str]) -> clerk::Answered {
-    clerk::answer(&conversation(turns))
+    clerk::answer(&conversation(turns), false)
 }
 
 #[tokio::test]
@@ -101,6 +101,21 @@ async fn a_completion_has_openai_s_shape() {
 #[case::open_schema(json!({ "response_format": { "type": "json_schema", "json_schema": { "name": "a", "strict": true, "schema": { "type": "object" } } } }), "response_format")]
 #[case::optional_in_strict(json!({ "response_format": { "type": "json_schema", "json_schema": { "name": "a", "strict": true, "schema": {
     "type": "object", "additionalProperties": false, "properties": { "reply": { "type": "string" } } } } } }), "response_format")]
+#[case::both_caps(json!({ "max_tokens": 5, "max_completion_tokens": 5 }), "max_tokens")]
+#[case::effort(json!({ "reasoning_effort": "heroic" }), "reasoning_effort")]
+#[case::five_stops(json!({ "stop": ["a", "b", "c", "d", "e"] }), "stop")]
+#[case::metadata(json!({ "metadata": { "a": 1 } }), "metadata")]
+#[case::message_field(json!({ "messages": [{ "role": "user", "content": "x", "mood": "low" }] }), "messages[0].mood")]
+#[case::call_without_id(json!({ "messages": [{ "role": "assistant", "content": null, "tool_calls": [
+    { "type": "function", "function": { "name": "a", "arguments": "{}" } }] }] }), "messages[0].tool_calls")]
+#[case::no_tools(json!({ "tools": [] }), "tools")]
+#[case::choice_of_nothing(json!({ "tool_choice": "required" }), "tool_choice")]
+#[case::tool_type(json!({ "tools": [{ "type": "hammer" }] }), "tools[0].type")]
+#[case::tool_name(json!({ "tools": [{ "type": "function", "function": { "name": "a b" } }] }), "tools[0].function.name")]
+#[case::tool_parameters(json!({ "tools": [{ "type": "function", "function": { "name": "a", "parameters": { "type": "array" } } }] }), "tools[0].function.parameters")]
+#[case::open_tool(json!({ "tools": [{ "type": "function", "function": { "name": "a", "strict": true, "parameters": { "type": "object" } } }] }), "response_format")]
+#[case::other_tool(json!({ "tools": [{ "type": "function", "function": { "name": "a" } }],
+    "tool_choice": { "type": "function", "function": { "name": "b" } } }), "tool_choice")]
 #[tokio::test]
 async fn what_openai_refuses_is_refused(#[case] extra: Value, #[case] param: &str) {
     let (model, client) = model().await;
@@ -118,6 +133,11 @@ async fn what_openai_refuses_is_refused(#[case] extra: Value, #[case] param: &st
 #[case::developer(json!({ "messages": [{ "role": "developer", "content": "x" }] }))]
 #[case::nothing_set(json!({ "temperature": null, "response_format": null, "stream": false }))]
 #[case::usual(json!({ "temperature": 0, "max_tokens": 400, "top_p": 1.0, "stop": ["x"], "user": "u", "seed": -1 }))]
+#[case::tools(json!({ "tools": [{ "type": "function", "function": { "name": "a" } }], "tool_choice": "auto", "parallel_tool_calls": false }))]
+#[case::calls(json!({ "messages": [
+    { "role": "assistant", "content": null, "tool_calls": [
+        { "id": "1", "type": "function", "function": { "name": "a", "arguments": "{}" } }] },
+    { "role": "tool", "tool_call_id": "1", "content": "x" } ] }))]
 #[tokio::test]
 async fn what_openai_takes_is_taken(#[case] extra: Value) {
     let (model, client) = model().await;
@@ -325,7 +345,7 @@ fn a_burst_is_answered_topic_by_topic() {
         { "role": "user", "content": "Hallo" }, { "role": "user", "content": "wann habt ihr geöffnet" },
     ] });
     assert!(
-        clerk::answer(&apart)
+        clerk::answer(&apart, false)
             .reply
             .starts_with("Guten Tag! Wir haben")
     );
@@ -354,11 +374,16 @@ fn a_summary_is_built_from_what_the_customer_wrote() {
         .unwrap()
         .insert(0, system);
     assert_eq!(
-        clerk::answer(&request).reply,
+        clerk::answer(&request, false).reply,
         "The customer wrote: \"Where is my parcel?\"; \"48213\"."
     );
-    request["response_format"] = json!({ "type": "json_object" });
-    assert!(clerk::answer(&request).reply.contains("number 48213"));
+    assert!(clerk::answer(&request, true).reply.contains("number 48213"));
+    request["messages"][0]["content"] = "Answer in JSON, with a summary.".into();
+    assert!(
+        clerk::answer(&request, false)
+            .reply
+            .contains("number 48213")
+    );
 }
 
 #[test]
@@ -368,6 +393,6 @@ fn the_clerk_survives_any_shape() {
         json!({ "messages": 5 }),
         json!({ "messages": [{ "role": "user" }, 7, null] }),
     ] {
-        assert!(!clerk::answer(&request).reply.is_empty());
+        assert!(!clerk::answer(&request, false).reply.is_empty());
     }
 }

@@ -14,7 +14,8 @@ use crate::redact::Private;
 
 pub use views::{
     AuditEntry, AuditFilter, ConversationFilter, ConversationView, DeliveryFilter, DeliveryState,
-    DeliveryView, HandoffView, MessageView, QuarantineView, QuarantinedBody, Transcript,
+    DeliveryView, HandoffView, MessageView, QuarantineView, QuarantinedBody, SpendingView,
+    Transcript,
 };
 
 /// Who acts: written down with the act, in the same transaction.
@@ -117,6 +118,8 @@ pub struct Removed {
     pub deliveries: u64,
     /// Handoffs.
     pub handoffs: u64,
+    /// Days' sums of what the conversations took; what the assistant took stays, and names nobody.
+    pub spending: u64,
     /// Bodies that could not be read and named the customer.
     pub quarantined: u64,
     /// Among the deliveries, those on their way at that moment: these may have arrived afterwards.
@@ -199,6 +202,9 @@ pub trait Operations: Send + Sync {
 
     /// Gives the receipt of an erasure.
     async fn receipt(&self, id: Uuid) -> Result<Option<Receipt>, StoreError>;
+
+    /// Lists what the turns of this assistant, or of all, took on the days that are kept, the newest first.
+    async fn spending(&self, assistant: Option<String>) -> Result<Vec<SpendingView>, StoreError>;
 
     /// Lists what operators did, the newest first.
     async fn audit(&self, filter: AuditFilter, part: Part) -> Result<Page<AuditEntry>, StoreError>;

@@ -1,12 +1,13 @@
 //! What operators see.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Page;
 use crate::domain::{
-    Conversation, ConversationId, DeliveryId, HandoffId, Lane, Message, Outcome, Owner,
+    Conversation, ConversationId, DeliveryId, HandoffId, Lane, Message, Outcome, Owner, Spending,
 };
 use crate::redact::Private;
 
@@ -49,6 +50,19 @@ pub struct Transcript {
     pub deliveries: Vec<DeliveryView>,
     /// Its newest handoffs.
     pub handoffs: Vec<HandoffView>,
+    /// What its turns took on the days that are kept, the newest first.
+    pub spending: Vec<SpendingView>,
+}
+
+/// What asking models took on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendingView {
+    /// The assistant.
+    pub assistant: String,
+    /// The day, where the business is.
+    pub day: Date,
+    /// What it took.
+    pub spending: Spending,
 }
 
 /// A message, and what became of it.

@@ -13,7 +13,9 @@ mod open;
 mod operator;
 mod rows;
 mod sound;
+mod spending;
 mod standing;
+mod summaries;
 mod turns;
 mod unsent;
 mod upkeep;
@@ -28,12 +30,12 @@ use tokio::sync::Semaphore;
 
 use super::{
     Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
+    Operations, Outgrown, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
-    Attempted, Clearance, Conversation, ConversationId, Delivery, DeliveryId, Lane, MessageId,
-    NodeId, OnUnknown, Settlement, Suppression, new_id,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
+    MessageId, NodeId, OnUnknown, Settlement, SpentToday, Summary, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
 use grounds::Grounds;
@@ -221,7 +223,47 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, StoreError> {
+    async fn outgrown(
+        &self,
+        conversation: ConversationId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Option<Outgrown>, StoreError> {
+        let now = self.clock.now();
+        self.read(move |connection| {
+            summaries::outgrown(connection, now, conversation, before, limit)
+        })
+        .await
+    }
+
+    async fn summarise(
+        &self,
+        outgrown: &Outgrown,
+        summary: Option<&Summary>,
+        spent: Option<Bill>,
+    ) -> Result<bool, StoreError> {
+        let (outgrown, summary) = (outgrown.clone(), summary.cloned());
+        self.write(move |connection, _| {
+            summaries::replace(connection, &outgrown, summary.as_ref(), spent)
+        })
+        .await
+    }
+
+    async fn spent(
+        &self,
+        conversation: ConversationId,
+        day: Day,
+    ) -> Result<SpentToday, StoreError> {
+        self.read(move |connection| spending::today(connection, conversation, day))
+            .await
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        spent: Option<Bill>,
+    ) -> Result<Settled, StoreError> {
         self.grounds.leave(lease);
         let (lease, settlement) = (lease.clone(), settlement.clone());
         let lanes: Vec<_> = settlement
@@ -230,7 +272,10 @@ impl Store for Sqlite {
             .map(|one| one.payload.lane())
             .collect();
         let settled = self
-            .write(move |connection, here| turns::settle(connection, here, &lease, &settlement))
+            .write(move |connection, here| {
+                spending::book(connection, here, &lease, spent)?;
+                turns::settle(connection, here, &lease, &settlement)
+            })
             .await?;
         for lane in lanes {
             self.wake.lane(lane).ring();
@@ -239,18 +284,29 @@ impl Store for Sqlite {
         Ok(settled)
     }
 
-    async fn give_back(&self, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        spent: Option<Bill>,
+    ) -> Result<(), StoreError> {
         self.grounds.leave(lease);
         let lease = lease.clone();
-        self.write(move |connection, here| turns::give_back(connection, here, &lease, at))
-            .await
+        self.write(move |connection, here| {
+            spending::book(connection, here, &lease, spent)?;
+            turns::give_back(connection, here, &lease, at)
+        })
+        .await
     }
 
-    async fn supersede(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn supersede(&self, lease: &Lease, spent: Option<Bill>) -> Result<(), StoreError> {
         self.grounds.leave(lease);
         let lease = lease.clone();
-        self.write(move |connection, here| turns::supersede(connection, here, &lease))
-            .await?;
+        self.write(move |connection, here| {
+            spending::book(connection, here, &lease, spent)?;
+            turns::supersede(connection, here, &lease)
+        })
+        .await?;
         self.wake.turns.ring();
         Ok(())
     }

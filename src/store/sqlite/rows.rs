@@ -8,15 +8,17 @@ use uuid::Uuid;
 use super::super::{Fate, StoreError};
 use crate::domain::{
     Author, Conversation, ConversationId, Customer, HandoffId, Message, MessageId, Outcome, Owner,
+    Summary,
 };
 use crate::redact::Private;
 
 /// The columns that [`read_conversation`] takes.
 pub(super) const CONVERSATION: &str = "conversation.id, conversation.assistant, external_id, braze_id, phone, owner, handoff, opted_out, \
-     conversation.epoch, version, language, profile, opened_at, window_expires_at";
+     conversation.epoch, version, language, profile, opened_at, window_expires_at, \
+     summary, summarised_to, summary_expires_at";
 
 /// How many columns [`CONVERSATION`] has.
-pub(super) const CONVERSATION_COLUMNS: usize = 14;
+pub(super) const CONVERSATION_COLUMNS: usize = 17;
 
 /// The columns that [`read_message`] takes.
 pub(super) const MESSAGE: &str =
@@ -44,7 +46,22 @@ pub(super) fn read_conversation(row: &Row<'_>) -> Result<Conversation, StoreErro
         profile: Private(serde_json::from_str(&profile).map_err(|error| unreadable(&error))?),
         opened_at: time(row.get(12)?)?,
         window_expires_at: time(row.get(13)?)?,
+        summary: read_summary(row, 14)?,
     })
+}
+
+/// Reads a summary from three columns: its words, the place of its newest message, its end.
+pub(super) fn read_summary(row: &Row<'_>, first: usize) -> Result<Option<Summary>, StoreError> {
+    let text: Option<String> = row.get(first)?;
+    let expires_at: Option<i64> = row.get(first + 2)?;
+    let Some((text, expires_at)) = text.zip(expires_at) else {
+        return Ok(None);
+    };
+    Ok(Some(Summary {
+        text: Private(text),
+        up_to: row.get(first + 1)?,
+        expires_at: time(expires_at)?,
+    }))
 }
 
 /// Reads a message from a row that begins with [`MESSAGE`].

@@ -130,6 +130,7 @@ fn claimed(
     }
     let lease = Lease {
         conversation: conversation.id,
+        assistant: conversation.assistant.clone(),
         row,
         epoch: conversation.epoch,
         version: conversation.version,

@@ -9,7 +9,7 @@ use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, count, millis};
 use super::turns::CONVICTED;
-use super::{deliveries, operator, unsent};
+use super::{deliveries, operator, spending, summaries, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -90,7 +90,8 @@ pub(super) struct Purged {
     pub(super) expired: u64,
 }
 
-/// Removes what is over: dedupe keys, sent deliveries, unreadable bodies; and gives up deliveries that are too old.
+/// Removes what is over: dedupe keys, sent deliveries, unreadable bodies, sums of past days, old summaries; and gives up
+/// deliveries that are too old.
 pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, StoreError> {
     let seen = connection
         .prepare_cached(
@@ -114,9 +115,11 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
         .execute(params![millis(earlier(here.now, KEEP_QUARANTINE)), PURGE_ROWS])?;
     let expired = unsent::expire(connection, here, PURGE_ROWS)?;
     let audit = operator::purge(connection, here, PURGE_ROWS)?;
+    let spent = spending::purge(connection, here, PURGE_ROWS)?;
+    let forgotten = summaries::expire(connection, here, PURGE_ROWS)?;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
     Ok(Purged {
-        rows: count(seen + over + undecided + unread + expired + audit),
+        rows: count(seen + over + undecided + unread + expired + audit + spent + forgotten),
         expired: count(expired),
     })
 }

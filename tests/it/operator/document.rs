@@ -123,6 +123,7 @@ async fn roles_are_as_they_were_decided() {
             "viewer GET openapi.json",
             "viewer GET quarantine",
             "viewer GET quarantine/{id}",
+            "viewer GET spending",
         ]
     );
     world.end().await;

@@ -7,6 +7,8 @@ mod erasure;
 mod quarantine;
 mod races;
 mod schemathesis;
+mod spending;
+mod summaries;
 
 use reqwest::{Client, Method};
 use serde_json::Value;

@@ -138,7 +138,7 @@ async fn the_count_begins_anew_where_no_answer_of_the_assistants_waits(
     bench.may_supersede("one", 1).await;
     let claimed = bench.claim_one().await;
     bench.may_supersede("two", 1).await;
-    bench.store.supersede(&claimed.lease).await.unwrap();
+    bench.store.supersede(&claimed.lease, None).await.unwrap();
     let claimed = bench.claim_one().await;
     let answer = Settlement {
         deliveries: vec![bench.delivery("To both.", priority)],

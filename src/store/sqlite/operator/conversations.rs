@@ -10,6 +10,7 @@ use super::super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, MESSAGE_COLUMNS, collect, read_conversation,
     read_message, time, unreadable,
 };
+use super::super::spending;
 use super::deliveries;
 use super::query::{Query, page};
 use crate::domain::{ConversationId, HandoffId, Outcome, Owner};
@@ -194,6 +195,7 @@ pub(super) fn transcript(
         messages: messages(&transaction, key, part)?,
         deliveries: deliveries::list(&transaction, &filter, newest)?.items,
         handoffs: handoffs(&transaction, key)?,
+        spending: spending::of_conversation(&transaction, key)?,
     }))
 }
 

@@ -103,6 +103,7 @@ fn remove(connection: &Connection, key: i64, removed: &mut Removed) -> Result<()
     removed.deliveries += delete("DELETE FROM delivery WHERE conversation = ?")?;
     removed.handoffs += delete("DELETE FROM handoff WHERE conversation = ?")?;
     removed.messages += delete("DELETE FROM message WHERE conversation = ?")?;
+    removed.spending += delete("DELETE FROM conversation_spending WHERE conversation = ?")?;
     removed.conversations += delete("DELETE FROM conversation WHERE key = ?")?;
     Ok(())
 }
@@ -222,6 +223,7 @@ fn written(removed: &Removed) -> Value {
         "messages": removed.messages,
         "deliveries": removed.deliveries,
         "handoffs": removed.handoffs,
+        "spending": removed.spending,
         "quarantined": removed.quarantined,
         "on_their_way": removed.on_their_way,
     })
@@ -234,6 +236,7 @@ fn read(receipt: &Value) -> Removed {
         messages: rows("messages"),
         deliveries: rows("deliveries"),
         handoffs: rows("handoffs"),
+        spending: rows("spending"),
         quarantined: rows("quarantined"),
         on_their_way: rows("on_their_way"),
     }

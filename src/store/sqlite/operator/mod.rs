@@ -16,9 +16,10 @@ use uuid::Uuid;
 use super::super::{
     Accepted, Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided,
     Decision, DeliveryFilter, DeliveryView, Ended, HandoffEnd, NewMessage, Operations, Page, Part,
-    QuarantineView, QuarantinedBody, Receipt, StoreError, Subject, TakenOver, Transcript,
+    QuarantineView, QuarantinedBody, Receipt, SpendingView, StoreError, Subject, TakenOver,
+    Transcript,
 };
-use super::{Sqlite, open};
+use super::{Sqlite, open, spending};
 use crate::domain::{ConversationId, DeliveryId};
 
 pub(super) use audit::purge;
@@ -174,6 +175,11 @@ impl Operations for Sqlite {
 
     async fn receipt(&self, id: Uuid) -> Result<Option<Receipt>, StoreError> {
         self.read(move |connection| erase::receipt(connection, id))
+            .await
+    }
+
+    async fn spending(&self, assistant: Option<String>) -> Result<Vec<SpendingView>, StoreError> {
+        self.read(move |connection| spending::of_assistants(connection, assistant.as_deref()))
             .await
     }
 

@@ -1,0 +1,469 @@
+//! Which model is asked, how often, and what then: every fault, alone and with a second model behind the first.
+
+use std::time::Duration;
+
+use frontdesk::sandbox::model::Reply;
+use frontdesk::sandbox::{Model, Plan};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::metrics::Scrape;
+use crate::world::{World, soon};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the main model does in a test.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Answers with this status and body.
+    Says(u16, &'static str),
+    /// Closes the connection.
+    Resets,
+    /// Answers what nobody can read.
+    Babbles,
+    /// Never answers.
+    Hangs,
+}
+
+impl Does {
+    fn to(self, model: &Model) {
+        match self {
+            Self::Says(status, body) => {
+                model.respond_with(move |_| Reply::Raw(status, body.to_owned()));
+            }
+            Self::Resets => model.misbehave(Plan::reset()),
+            Self::Babbles => model.misbehave(Plan::garbage()),
+            Self::Hangs => model.misbehave(Plan::hang()),
+        }
+    }
+
+    /// Has it done once.
+    fn once(self, model: &Model) {
+        match self {
+            Self::Says(status, body) => model.script([Reply::Raw(status, body.to_owned())]),
+            Self::Resets => model.misbehave(Plan::reset().times(1)),
+            Self::Babbles => model.misbehave(Plan::garbage().times(1)),
+            Self::Hangs => model.misbehave(Plan::hang().times(1)),
+        }
+    }
+}
+
+const RATE_LIMITED: Does = Does::Says(429, r#"{"error":{"code":"rate_limit_exceeded"}}"#);
+const OVERLOADED: Does = Does::Says(503, r#"{"error":{"message":"busy"}}"#);
+const QUOTA: Does = Does::Says(429, r#"{"error":{"code":"insufficient_quota"}}"#);
+const AUTH: Does = Does::Says(401, r#"{"error":{"code":"invalid_api_key"}}"#);
+const BAD_REQUEST: Does = Does::Says(404, r#"{"error":{"code":"model_not_found"}}"#);
+const TOO_LONG: Does = Does::Says(400, r#"{"error":{"code":"context_length_exceeded"}}"#);
+const FILTERED: Does = Does::Says(400, r#"{"error":{"code":"content_filter"}}"#);
+const REFUSED: Does = Does::Says(200, r#"{"choices":[{"message":{"refusal":"I cannot."}}]}"#);
+const EMPTY: Does = Does::Says(200, r#"{"choices":[{"message":{"content":" "}}]}"#);
+const TRUNCATED: Does = Does::Says(
+    200,
+    r#"{"choices":[{"message":{"content":"{\"reply\":\"Well, I"},"finish_reason":"length"}]}"#,
+);
+
+/// Tells how many calls of a model ended, by what they ended in.
+async fn ended(world: &World, model: &str, fault: &str) -> f64 {
+    let series = format!("model_requests_total{{model=\"{model}\",result=\"{fault}\"}}");
+    Scrape::of(world).await.value(&series)
+}
+
+/// Lets time go by until everything is done, but never while a model thinks: it has all the time it needs.
+pub(crate) async fn finish(world: &World) {
+    for _ in 0..400 {
+        let counts = world.app.store().counts().await.unwrap();
+        if counts.waiting == 0 && counts.open_deliveries == [0, 0] {
+            return;
+        }
+        if Scrape::of(world).await.sum("model_calls{") == 0.0 {
+            world.clock.advance(Duration::from_millis(250));
+        }
+        world.breathe().await;
+    }
+    panic!("not everything was done");
+}
+
+/// Lets time go by while a model hangs.
+async fn wait_out(world: &World, time: Duration) {
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    world.clock.advance(time);
+    finish(world).await;
+}
+
+/// Waits until a gauge of the main model stands as it should.
+async fn gauge(world: &World, name: &str, expected: u32) {
+    let series = format!("{name}{{model=\"main\"}}");
+    let reached = async {
+        while Scrape::of(world).await.value(&series) != f64::from(expected) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(reached).await;
+}
+
+fn says(text: &str) -> impl Fn(&Value) -> Reply + Send + Sync + 'static {
+    let text = text.to_owned();
+    move |_| Reply::says(&text)
+}
+
+#[rstest]
+#[case::rate_limited("rate_limited", RATE_LIMITED, 2, 2, 1)]
+#[case::overloaded("overloaded", OVERLOADED, 2, 2, 1)]
+#[case::quota("quota", QUOTA, 1, 1, 1)]
+#[case::auth("auth", AUTH, 1, 1, 1)]
+#[case::bad_request("bad_request", BAD_REQUEST, 1, 1, 1)]
+#[case::context_length("context_length", TOO_LONG, 2, 2, 1)]
+#[case::filtered("filtered", FILTERED, 1, 1, 1)]
+#[case::refused("refused", REFUSED, 1, 1, 0)]
+#[case::empty("empty", EMPTY, 2, 2, 1)]
+#[case::truncated("truncated", TRUNCATED, 2, 2, 1)]
+#[case::timeout("timeout", Does::Hangs, 1, 1, 1)]
+#[case::connect("connect", Does::Resets, 2, 1, 1)]
+#[case::bad_response("bad_response", Does::Babbles, 2, 2, 1)]
+#[tokio::test]
+async fn every_fault_has_its_action(
+    #[case] fault: &str,
+    #[case] does: Does,
+    #[case] alone: u64,
+    #[case] main: u64,
+    #[case] spare: u64,
+) {
+    for has_spare in [false, true] {
+        let world = World::with_models(has_spare, "", "").await;
+        world.spare.respond_with(says("I am the spare one."));
+        does.to(&world.model);
+        world.says("u1", "Where is my parcel?").await;
+        match (does, has_spare) {
+            (Does::Hangs, false) => wait_out(&world, 25 * SECOND).await,
+            (Does::Hangs, true) => wait_out(&world, 8 * SECOND).await,
+            _ => finish(&world).await,
+        }
+        let calls = (world.model.request_count(), world.spare.request_count());
+        let (expected, outcome) = match has_spare {
+            false if matches!(fault, "refused" | "filtered") => ((alone, 0), "failed(refused)"),
+            false => ((alone, 0), "failed(model)"),
+            true if spare == 0 => ((main, 0), "failed(refused)"),
+            true => ((main, spare), "replied"),
+        };
+        assert_eq!(calls, expected, "with a spare model: {has_spare}");
+        assert_eq!(world.outcomes("u1"), [outcome]);
+        assert_eq!(world.heard("u1").len(), 1, "one word, whatever happened");
+        let counted = ended(&world, "main", fault).await;
+        assert_eq!(counted as u64, calls.0, "calls that ended in {fault}");
+        let by_fallback = "replies_by_fallback_total{assistant=\"support\"}";
+        let by_fallback = Scrape::of(&world).await.value(by_fallback);
+        assert_eq!(by_fallback as u64, calls.1);
+        world.end().await;
+    }
+}
+
+#[rstest]
+#[case::rate_limited(RATE_LIMITED)]
+#[case::overloaded(OVERLOADED)]
+#[case::context_length(TOO_LONG)]
+#[case::empty(EMPTY)]
+#[case::truncated(TRUNCATED)]
+#[case::connect(Does::Resets)]
+#[case::bad_response(Does::Babbles)]
+#[tokio::test]
+async fn what_passes_is_not_noticed(#[case] does: Does) {
+    let world = World::with_models(true, "", "").await;
+    world.model.respond_with(says("Here I am."));
+    world.spare.respond_with(says("Here I am."));
+    does.once(&world.model);
+    world.says("u1", "Where is my parcel?").await;
+    finish(&world).await;
+    assert_eq!(world.heard("u1"), ["Here I am."]);
+    assert_eq!(world.outcomes("u1"), ["replied"]);
+    world.end().await;
+}
+
+#[rstest]
+#[case::told("", "failed(model)")]
+#[case::handed_over("[reply]\nunanswered = \"hand_off\"", "handed_off")]
+#[tokio::test]
+async fn without_an_answer_the_customer_hears_so_or_people_take_over(
+    #[case] reply: &str,
+    #[case] outcome: &str,
+) {
+    let world = World::with_models(false, "", &format!("\n{reply}")).await;
+    OVERLOADED.to(&world.model);
+    world.says("u1", "Where is my parcel?").await;
+    finish(&world).await;
+    assert_eq!(world.outcomes("u1"), [outcome]);
+    assert_eq!(world.heard("u1").len(), 1);
+    let events = world.desk.requests();
+    assert_eq!(events.len(), usize::from(outcome == "handed_off"));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.json()["data"]["reason"] == "failure")
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_asked_again_without_its_older_half_and_the_latest_words_stay() {
+    let world = World::with_models(false, "", "").await;
+    for number in 0..6 {
+        world
+            .tells("u1", &format!("This is question number {number}."))
+            .await;
+    }
+    world.model.clear();
+    TOO_LONG.once(&world.model);
+    world.says("u1", "And this is the last question.").await;
+    finish(&world).await;
+    let said = |at: usize| {
+        let body = world.model.requests()[at].json();
+        body["messages"].as_array().unwrap()[1..].to_vec()
+    };
+    let length = |said: &[Value]| -> usize {
+        let lengths = said
+            .iter()
+            .map(|one| one["content"].as_str().unwrap().len());
+        lengths.sum()
+    };
+    let (whole, half) = (said(0), said(1));
+    let (whole_length, half_length) = (length(&whole), length(&half));
+    assert!(
+        half_length * 2 <= whole_length + 20,
+        "{half_length} of {whole_length}"
+    );
+    assert_eq!(whole.last(), half.last());
+    assert_eq!(world.model.request_count(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_off_gets_more_room_once() {
+    let world = World::with_models(false, "", "").await;
+    TRUNCATED.to(&world.model);
+    world.says("u1", "Tell me everything.").await;
+    finish(&world).await;
+    let asked = world.model.requests();
+    let rooms: Vec<_> = asked
+        .iter()
+        .map(|asked| asked.json()["max_tokens"].clone())
+        .collect();
+    assert_eq!(rooms, [json!(800), json!(3_200)]);
+    world.end().await;
+}
+
+#[rstest]
+#[case::in_seconds("retry-after", "3")]
+#[case::in_milliseconds("retry-after-ms", "3000")]
+#[case::as_a_date("retry-after", "Mon, 02 Mar 2026 09:00:04 GMT")]
+#[case::as_a_reset("x-ratelimit-reset-requests", "3s")]
+#[tokio::test]
+async fn a_wait_that_is_asked_for_is_kept_when_there_is_no_other(
+    #[case] header: &str,
+    #[case] value: &str,
+) {
+    let world = World::with_models(false, "", "").await;
+    world
+        .model
+        .misbehave(Plan::status(429).header(header, value).times(1));
+    world.says("u1", "Hello?").await;
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    gauge(&world, "model_calls", 0).await;
+    world.clock.advance(Duration::from_millis(2_990));
+    world.breathe().await;
+    assert_eq!(world.model.request_count(), 1, "asked again too early");
+    finish(&world).await;
+    assert_eq!(
+        (world.model.request_count(), world.outcomes("u1")),
+        (2, vec!["replied".to_owned()])
+    );
+    world.end().await;
+}
+
+#[rstest]
+#[case::longer_than_the_turn_has(false, "60", "failed(model)", 0)]
+#[case::longer_than_a_customer_should_wait(true, "2", "replied", 1)]
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_not_waited_for(
+    #[case] has_spare: bool,
+    #[case] seconds: &str,
+    #[case] outcome: &str,
+    #[case] spare: u64,
+) {
+    let world = World::with_models(has_spare, "", "").await;
+    world
+        .model
+        .misbehave(Plan::status(429).header("retry-after", seconds));
+    // No time passes at all.
+    world.tells("u1", "Hello?").await;
+    assert_eq!(world.outcomes("u1"), [outcome]);
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (1, spare)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_gone_is_left_alone_and_found_again() {
+    let world = World::with_models(true, "", "").await;
+    world.model.misbehave(Plan::reset());
+    for number in 0..9 {
+        world.tells(&format!("u{number}"), "Hello?").await;
+    }
+    assert_eq!(world.model.request_count(), 5, "five failures are enough");
+    assert_eq!(world.spare.request_count(), 9);
+    let breaker = "model_breaker{model=\"main\"}";
+    assert_eq!(Scrape::of(&world).await.value(breaker) as u64, 2);
+    world.model.behave();
+    world.clock.advance(5 * SECOND);
+    world.tells("u9", "Hello?").await;
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (6, 9)
+    );
+    assert_eq!(Scrape::of(&world).await.value(breaker) as u64, 1);
+    for number in 0..15 {
+        world.tells(&format!("v{number}"), "Hello?").await;
+    }
+    assert_eq!(Scrape::of(&world).await.value(breaker) as u64, 0);
+    assert_eq!(world.spare.request_count(), 9);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_turn_waits_for_its_only_model_where_that_is_in_time() {
+    let world = World::with_models(false, "", "").await;
+    world.model.misbehave(Plan::reset());
+    for number in 0..3 {
+        world.says(&format!("u{number}"), "Hello?").await;
+        finish(&world).await;
+    }
+    let asked = world.model.request_count();
+    assert_eq!(
+        asked, 6,
+        "the fifth opened the breaker, and a probe was worth the wait"
+    );
+    world.model.behave();
+    world.says("u9", "Hello?").await;
+    world.clock.advance(SECOND);
+    world.breathe().await;
+    assert_eq!(world.model.request_count(), asked);
+    finish(&world).await;
+    assert_eq!(world.outcomes("u9"), ["replied"]);
+    world.end().await;
+}
+
+#[rstest]
+#[case::key(AUTH)]
+#[case::credit(QUOTA)]
+#[tokio::test]
+async fn a_key_that_is_refused_is_shown_once_a_minute(#[case] does: Does) {
+    let world = World::with_models(true, "", "").await;
+    does.to(&world.model);
+    for number in 0..9 {
+        world.tells(&format!("u{number}"), "Hello?").await;
+    }
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (1, 9)
+    );
+    world.clock.advance(60 * SECOND);
+    world.tells("u9", "Hello?").await;
+    world.tells("u10", "Hello?").await;
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (2, 11)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_slot_are_counted_and_served_in_turn() {
+    let world = World::with_target("concurrency = 1\nattempt_within = \"20s\"").await;
+    let hold = world.model.hold();
+    for number in 0..3 {
+        world
+            .says(&format!("u{number}"), &format!("question {number}"))
+            .await;
+        world.clock.advance(SECOND);
+        gauge(&world, "model_waiting", number).await;
+    }
+    assert_eq!(world.model.request_count(), 1);
+    drop(hold);
+    world.rest().await;
+    let asked = world.model.requests();
+    let asked = asked.iter().map(|asked| {
+        let body = asked.json();
+        body["messages"].as_array().unwrap().last().unwrap()["content"].clone()
+    });
+    assert_eq!(
+        Vec::from_iter(asked),
+        ["question 0", "question 1", "question 2"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_slot_too_long_asks_the_next_model() {
+    let world = World::with_spare("concurrency = 1").await;
+    let hold = world.model.hold();
+    for number in 0..2 {
+        world.says(&format!("u{number}"), "Hello?").await;
+    }
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    gauge(&world, "model_waiting", 1).await;
+    world.clock.advance(8 * SECOND);
+    soon(world.spare.wait_for(2)).await;
+    world.rest().await;
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (1, 2)
+    );
+    assert_eq!(
+        ended(&world, "main", "timeout").await as u64,
+        1,
+        "a wait is no fault of the model's"
+    );
+    drop(hold);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_share_of_the_customers_begins_with_another_model_and_always_the_same_ones() {
+    let world = World::with_models(true, "shares = { spare = 20 }", "").await;
+    let mut begun = Vec::new();
+    for round in 0..2 {
+        for number in 0..60 {
+            world
+                .says(&format!("u{number}"), &format!("round {round}"))
+                .await;
+        }
+        world.pass(SECOND).await;
+        let spare = world.spare.requests();
+        let mut customers: Vec<_> = spare
+            .iter()
+            .map(|asked| asked.json()["messages"].to_string())
+            .collect();
+        customers.sort();
+        begun.push(customers.len());
+        world.spare.clear();
+    }
+    assert_eq!(begun[0], begun[1], "the same customers each time");
+    assert!((4..=22).contains(&begun[0]), "{} of 60 at 20 %", begun[0]);
+    let by_fallback = "replies_by_fallback_total{assistant=\"support\"}";
+    assert_eq!(Scrape::of(&world).await.value(by_fallback) as u64, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_first_byte_has_a_time_of_its_own() {
+    let world = World::with_target("first_byte_within = \"2s\"").await;
+    world.model.misbehave(Plan::hang());
+    world.says("u1", "Hello?").await;
+    wait_out(&world, 2 * SECOND).await;
+    assert_eq!(world.outcomes("u1"), ["failed(model)"]);
+    assert_eq!(ended(&world, "main", "timeout").await as u64, 1);
+    world.end().await;
+}
