@@ -398,7 +398,7 @@ async fn a_model_that_fails_in_any_way_costs_its_customer_one_fallback_and_other
     let clock = frontdesk::clock::Clock::manual(START.parse().unwrap());
     let raw = Raw::start(act, &clock).await;
     let world = World::with_assistant(&format!(
-        "[models.raw]\nbase_url = \"{}/v1\"\nmodel = \"raw\"\nretries = 0\n{OTHER}models = [\"raw\"]\n",
+        "models = [\"main\"]\n[models.raw]\nbase_url = \"{}/v1\"\nmodel = \"raw\"\nretries = 0\n{OTHER}models = [\"raw\"]\n",
         raw.url()
     ))
     .await;
