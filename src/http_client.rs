@@ -2,13 +2,20 @@
 
 mod address;
 mod hints;
+mod line;
+mod patient;
+mod wire;
 
 use std::time::Duration;
 
 pub use address::{Plain, check_url, peer};
 pub use hints::retry_after;
+pub use patient::{CallError, Patient};
 
 use reqwest::Url;
+
+/// What our requests say about who sends them.
+const OURSELVES: &str = concat!("frontdesk/", env!("CARGO_PKG_VERSION"));
 
 /// How a client connects and what it keeps open.
 ///
@@ -75,13 +82,18 @@ pub async fn read_bounded(
 /// Says that no client could be made. A machine without any CA certificate is the usual cause.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make an HTTP client (are CA certificates installed?): {0}")]
-pub struct BuildError(#[from] reqwest::Error);
+pub enum BuildError {
+    /// The usual client.
+    Client(#[from] reqwest::Error),
+    /// The patient one's TLS.
+    Tls(#[from] rustls::Error),
+}
 
 /// Makes a client. It follows no redirects, since none of our peers has a reason to send one and a key would travel
 /// along, and it sends each request once.
 pub fn build(options: &Options) -> Result<reqwest::Client, BuildError> {
     let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
+        .user_agent(OURSELVES)
         .connect_timeout(options.connect)
         .pool_idle_timeout(options.idle)
         .pool_max_idle_per_host(options.idle_per_host)

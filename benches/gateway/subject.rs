@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rusqlite::{Connection, OpenFlags};
 use tokio::net::TcpStream;
 
 use super::World;
@@ -24,10 +25,29 @@ pub(crate) enum Kind {
     Relay,
 }
 
+/// How the gateway is set, but for what is the same each time.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    /// How long it waits for more of the same customer.
+    pub(crate) quiet: &'static str,
+    /// Turns in flight at most.
+    pub(crate) turns: usize,
+}
+
+impl Settings {
+    pub(crate) fn quiet(quiet: &'static str) -> Self {
+        Self {
+            quiet,
+            turns: 20_000,
+        }
+    }
+}
+
 /// A running process; it ends when this is dropped.
 pub(crate) struct Subject {
     kind: Kind,
     address: SocketAddr,
+    database: PathBuf,
     process: Child,
 }
 
@@ -44,14 +64,15 @@ impl Subject {
     pub(crate) async fn start(
         kind: Kind,
         folder: &Path,
-        quiet: &str,
+        settings: Settings,
         world: &World,
     ) -> Result<Self> {
+        let quiet = settings.quiet;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = match kind {
             Kind::Gateway => {
                 let file = folder.join(format!("quiet-{quiet}.toml"));
-                std::fs::write(&file, configuration(address, quiet, world))?;
+                std::fs::write(&file, configuration(address, settings, world))?;
                 let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
                 command.args(["serve", "--config"]).arg(file);
                 command.env("INBOUND", SECRET).env("BRAZE_KEY", "key");
@@ -69,6 +90,7 @@ impl Subject {
         let subject = Self {
             kind,
             address,
+            database: folder.join(format!("quiet-{quiet}.db")),
             process,
         };
         let started = Instant::now();
@@ -101,10 +123,28 @@ impl Subject {
 
     /// Gives the memory that it holds now, in megabytes.
     pub(crate) fn memory_mb(&self) -> Result<f64> {
+        self.memory("VmRSS:")
+    }
+
+    /// Gives the most memory that it has ever held, in megabytes.
+    pub(crate) fn memory_peak_mb(&self) -> Result<f64> {
+        self.memory("VmHWM:")
+    }
+
+    /// Gives how many messages have got the model's answer, by the gateway's own book.
+    pub(crate) fn replied(&self) -> Result<usize> {
+        let book = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let count =
+            "SELECT count(*) FROM message WHERE author = 'customer' AND outcome = 'replied'";
+        let count: u32 = book.query_one(count, (), |row| row.get(0))?;
+        Ok(usize::try_from(count)?)
+    }
+
+    fn memory(&self, name: &str) -> Result<f64> {
         let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-        let kib: f64 = kib.context("no VmRSS")?.parse()?;
+        let kib: f64 = kib.context("no such line")?.parse()?;
         Ok(kib * 1_024.0 / 1e6)
     }
 
@@ -129,7 +169,8 @@ impl Subject {
 }
 
 /// Gives the gateway's configuration: its defaults, but for what would pace it.
-fn configuration(address: SocketAddr, quiet: &str, world: &World) -> String {
+fn configuration(address: SocketAddr, settings: Settings, world: &World) -> String {
+    let Settings { quiet, turns } = settings;
     format!(
         r#"
         [server]
@@ -142,7 +183,7 @@ fn configuration(address: SocketAddr, quiet: &str, world: &World) -> String {
         quiet = "{quiet}"
         cap = "5m"
         [turns]
-        in_flight = 20000
+        in_flight = {turns}
         [workspaces.main]
         endpoint = "{}"
         api_key = "env::BRAZE_KEY"

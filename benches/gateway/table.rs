@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Writes to the disk that are timed; their median is told.
 const SYNCS: usize = 200;
 
-/// Picks one figure.
-type Figure = fn(&Figures) -> f64;
+/// A figure of a round: what it is called, and how it is picked.
+pub(crate) type Row<'a, F> = (&'a str, &'a dyn Fn(&F) -> f64);
 
 /// What one round measured.
 #[derive(Clone, Copy, Default)]
@@ -27,59 +28,44 @@ pub(crate) struct Figures {
     pub(crate) memory_in_flight_mb: f64,
 }
 
-impl Figures {
-    /// Gives the median of each figure over the rounds.
-    pub(crate) fn median(rounds: &[Self]) -> Self {
-        let median = |figure: Figure| {
-            let mut values: Vec<f64> = rounds.iter().map(figure).collect();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or_default()
-        };
-        Self {
-            accepted_per_s: median(|f| f.accepted_per_s),
-            accepted_p50_ms: median(|f| f.accepted_p50_ms),
-            accepted_p99_ms: median(|f| f.accepted_p99_ms),
-            turns_per_s: median(|f| f.turns_per_s),
-            busy_p99_ms: median(|f| f.busy_p99_ms),
-            alone_ms: median(|f| f.alone_ms),
-            processor_us: median(|f| f.processor_us),
-            memory_idle_mb: median(|f| f.memory_idle_mb),
-            memory_in_flight_mb: median(|f| f.memory_in_flight_mb),
-        }
-    }
+/// Gives the median of a figure over the rounds.
+pub(crate) fn median<F>(rounds: &[F], figure: &dyn Fn(&F) -> f64) -> f64 {
+    let mut values: Vec<f64> = rounds.iter().map(figure).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Prints what the figures depend on.
-pub(crate) fn environment(folder: &Path) -> Result<()> {
+/// Raises the limit of open files as far as may be and prints what the figures depend on. Gives that limit.
+pub(crate) fn environment(folder: &Path) -> Result<usize> {
     let cores = std::thread::available_parallelism()?;
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .unwrap_or("unknown");
     println!("cores: {cores}, shared by load, stand-ins and what is measured");
-    println!("open files: {files} (10,000 turns in flight need some 10,200: `ulimit -n 20000`)");
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files)?;
+    let files = files.current.map_or(usize::MAX, |files| {
+        usize::try_from(files).unwrap_or(usize::MAX)
+    });
+    println!("open files: {files} for each process; a turn in flight needs one");
     println!(
         "sync of 4 KiB to {}: {:.2} ms",
         folder.display(),
         sync(folder)?.as_secs_f64() * 1e3
     );
-    Ok(())
+    Ok(files)
 }
 
 /// Prints the table.
-pub(crate) fn print(gateway: &Figures, relay: &Figures) {
-    let rows: [(&str, Figure); 9] = [
-        ("messages accepted/s, door alone", |f| f.accepted_per_s),
-        ("  p50 of the 202, ms", |f| f.accepted_p50_ms),
-        ("  p99 of the 202, ms", |f| f.accepted_p99_ms),
-        ("whole turns/s", |f| f.turns_per_s),
-        ("  p99 of the 202 meanwhile, ms", |f| f.busy_p99_ms),
-        ("a turn alone, message to Braze, ms", |f| f.alone_ms),
-        ("processor time per turn, us", |f| f.processor_us),
-        ("memory idle, MB", |f| f.memory_idle_mb),
-        ("memory at 10,000 in flight, MB", |f| f.memory_in_flight_mb),
+pub(crate) fn print(gateway: &[Figures], relay: &[Figures]) {
+    let rows: [Row<Figures>; 9] = [
+        ("messages accepted/s, door alone", &|f| f.accepted_per_s),
+        ("  p50 of the 202, ms", &|f| f.accepted_p50_ms),
+        ("  p99 of the 202, ms", &|f| f.accepted_p99_ms),
+        ("whole turns/s", &|f| f.turns_per_s),
+        ("  p99 of the 202 meanwhile, ms", &|f| f.busy_p99_ms),
+        ("a turn alone, message to Braze, ms", &|f| f.alone_ms),
+        ("processor time per turn, us", &|f| f.processor_us),
+        ("memory idle, MB", &|f| f.memory_idle_mb),
+        ("memory at 10,000 in flight, MB", &|f| f.memory_in_flight_mb),
     ];
     println!();
     println!(
@@ -87,7 +73,7 @@ pub(crate) fn print(gateway: &Figures, relay: &Figures) {
         "median of 3 rounds", "gateway", "relay", "ratio"
     );
     for (name, figure) in rows {
-        let (gateway, relay) = (figure(gateway), figure(relay));
+        let (gateway, relay) = (median(gateway, figure), median(relay, figure));
         println!(
             "{name:<36}{gateway:>12.1}{relay:>12.1}{:>9.0}%",
             100.0 * gateway / relay

@@ -18,7 +18,7 @@ use super::transport::{self, Client, Endpoint};
 use super::{Fault, FaultKind, Meter, Ruler, Scripts, TargetConfig, Usage};
 use crate::clock::Clock;
 use crate::domain::{Money, Spending};
-use crate::http_client::{self, BuildError, Options};
+use crate::http_client::{self, BuildError, Options, Patient};
 use crate::metrics;
 use crate::problem::Problem;
 use crate::telemetry::gen_ai::{Asked, Call, Told};
@@ -77,11 +77,13 @@ impl Target {
             return Err(TargetError::Config(problem));
         }
         let url = config.endpoint().map_err(TargetError::Config)?;
-        let http = http_client::build(&Options {
+        let options = Options {
             http1_only: true,
             connect: config.connect_within,
             ..Options::towards(&url)
-        })?;
+        };
+        let http = http_client::build(&options)?;
+        let patient = Patient::new(&url, options, clock.clone())?;
         let endpoint = Endpoint {
             base: url.as_str().trim_end_matches('/').to_owned(),
             headers: headers(config)?,
@@ -92,7 +94,7 @@ impl Target {
         let inner = Inner {
             name: name.to_owned(),
             server: http_client::peer(url.as_str()),
-            client: transport::client(http, clock.clone(), endpoint, first_byte),
+            client: transport::client(http, patient, clock.clone(), endpoint, first_byte),
             breaker: Breaker::new(clock.clone()),
             refused: Refused::default(),
             slots: Semaphore::new(config.concurrency()),

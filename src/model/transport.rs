@@ -16,6 +16,7 @@ use super::complaint::Complaint;
 use super::wait::wait;
 use super::{Fault, FaultKind};
 use crate::clock::Clock;
+use crate::http_client::Patient;
 
 /// The largest answer that is read: a thousand times a long reply, so nothing real is lost to it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -28,14 +29,14 @@ pub(super) type Client = async_openai::Client<Endpoint>;
 /// Makes a client that calls `endpoint`. `first_byte` bounds the time from the call to the answer's headers.
 pub(super) fn client(
     http: reqwest::Client,
+    patient: Patient,
     clock: Clock,
     endpoint: Endpoint,
     first_byte: Option<Duration>,
 ) -> Client {
-    let sender = http.clone();
     let service = tower::service_fn(move |request: HttpRequestFactory| {
-        let (http, clock) = (sender.clone(), clock.clone());
-        async move { exchange(&http, &clock, first_byte, request).await }
+        let (patient, clock) = (patient.clone(), clock.clone());
+        async move { exchange(&patient, &clock, first_byte, request).await }
     });
     async_openai::Client::build(http, endpoint).with_http_service(service)
 }
@@ -89,13 +90,14 @@ impl Config for Endpoint {
 }
 
 async fn exchange(
-    http: &reqwest::Client,
+    patient: &Patient,
     clock: &Clock,
     first_byte: Option<Duration>,
     factory: HttpRequestFactory,
 ) -> Result<reqwest::Response, OpenAIError> {
-    let request = sent_once(factory).await?;
-    let answer = http.execute(request);
+    let request = factory.build().await?;
+    drop(factory);
+    let answer = patient.execute(request);
     let answer = match first_byte {
         Some(limit) => {
             let late = |_| boxed(named(FaultKind::Timeout, "first_byte"));
@@ -103,7 +105,8 @@ async fn exchange(
         }
         None => answer.await,
     };
-    let response = answer.map_err(|error| boxed(unsent(&error)))?;
+    // A connection that broke off before the answer is a connection fault too.
+    let response = answer.map_err(|_| boxed(FaultKind::Connect.into()))?;
     if !response.status().is_success() {
         return Err(boxed(refusal(response, clock).await));
     }
@@ -115,15 +118,6 @@ async fn exchange(
     Ok(axum::http::Response::new(body).into())
 }
 
-/// Builds a request whose body is gone once it has been written: nothing is sent twice, and thousands of requests that
-/// wait for their answer would else hold all that was asked.
-async fn sent_once(factory: HttpRequestFactory) -> Result<reqwest::Request, OpenAIError> {
-    let mut request = factory.build().await?;
-    let body = request.body_mut().take();
-    *request.body_mut() = body.map(reqwest::Body::wrap);
-    Ok(request)
-}
-
 fn boxed(fault: Fault) -> OpenAIError {
     OpenAIError::Boxed(Box::new(fault))
 }
@@ -132,15 +126,6 @@ fn named(kind: FaultKind, code: &str) -> Fault {
     Fault {
         code: Some(code.to_owned()),
         ..kind.into()
-    }
-}
-
-fn unsent(error: &reqwest::Error) -> Fault {
-    // A connection that took too long is a connection fault too: the model never saw the question.
-    if error.is_timeout() && !error.is_connect() {
-        FaultKind::Timeout.into()
-    } else {
-        FaultKind::Connect.into()
     }
 }
 

@@ -1,0 +1,264 @@
+//! HTTP/1.1 as a client needs it that sends one request at a time: a request in one piece, the head of an answer, and
+//! what a body is made of. No IO: bytes in, meaning out.
+
+use axum::http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use bytes::{Buf, Bytes, BytesMut};
+use httparse::Status;
+use reqwest::Url;
+
+use super::OURSELVES;
+
+/// The longest head of an answer, and the longest trailer: what the most generous of the common servers allow.
+const ANSWER_HEAD_BYTES: usize = 64 * 1_024;
+
+/// Headers of an answer. Behind two proxies and a gateway there are some fifty.
+const ANSWER_HEADERS: usize = 128;
+
+/// The longest line that tells the size of a chunk: sixteen digits, and extensions that nobody sends.
+const CHUNK_LINE_BYTES: usize = 256;
+
+/// Says what is wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The head cannot be read, or contradicts itself.
+    #[error("the answer's head is no HTTP/1.1")]
+    Head,
+    /// A chunk or a trailer cannot be read.
+    #[error("the answer's body is not framed as its head says")]
+    Body,
+    /// The connection ended first.
+    #[error("the connection ended before the answer did")]
+    CutOff,
+}
+
+/// The head of an answer, and how its body ends.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) answer: Response<()>,
+    pub(super) framing: Framing,
+    /// Whether the connection can be used again behind the body.
+    pub(super) stays: bool,
+}
+
+/// What is left of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    UntilClosed,
+    ChunkSize,
+    Chunk(u64),
+    ChunkEnd,
+    Trailer(usize),
+}
+
+/// What could be taken of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Data(Bytes),
+    End,
+    NeedsMore,
+}
+
+/// Writes a request.
+pub(super) fn request(request: &reqwest::Request) -> Vec<u8> {
+    let url = request.url();
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    let body = body.unwrap_or_default();
+    let mut bytes = Vec::with_capacity(1_024 + body.len());
+    let mut put = |parts: &[&[u8]]| {
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+    };
+    put(&[
+        request.method().as_str().as_bytes(),
+        b" ",
+        url.path().as_bytes(),
+    ]);
+    if let Some(query) = url.query() {
+        put(&[b"?", query.as_bytes()]);
+    }
+    put(&[b" HTTP/1.1\r\n"]);
+    let mut line = |name: &HeaderName, value: &[u8]| {
+        put(&[name.as_str().as_bytes(), b": ", value, b"\r\n"]);
+    };
+    line(&HOST, authority(url).as_bytes());
+    line(&CONTENT_LENGTH, body.len().to_string().as_bytes());
+    let defaults = [(&USER_AGENT, OURSELVES), (&ACCEPT, "*/*")];
+    for (name, value) in defaults {
+        if !request.headers().contains_key(name) {
+            line(name, value.as_bytes());
+        }
+    }
+    for (name, value) in request.headers() {
+        if name != HOST && name != CONTENT_LENGTH {
+            line(name, value.as_bytes());
+        }
+    }
+    put(&[b"\r\n", body]);
+    bytes
+}
+
+/// Gives the host, with its port where that is not the scheme's own.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// Takes the head of an answer from the front of what has arrived; interim ones are skipped. `None` while it is not all
+/// there.
+pub(super) fn head(buffer: &mut BytesMut) -> Result<Option<Head>, WireError> {
+    loop {
+        let mut space = [httparse::EMPTY_HEADER; ANSWER_HEADERS];
+        let mut parsed = httparse::Response::new(&mut space);
+        let length = match parsed.parse(buffer).map_err(|_| WireError::Head)? {
+            Status::Complete(length) => length,
+            Status::Partial if buffer.len() > ANSWER_HEAD_BYTES => return Err(WireError::Head),
+            Status::Partial => return Ok(None),
+        };
+        let head = understood(&parsed)?;
+        buffer.advance(length);
+        match head.answer.status() {
+            StatusCode::SWITCHING_PROTOCOLS => return Err(WireError::Head),
+            status if status.is_informational() => {}
+            _ => return Ok(Some(head)),
+        }
+    }
+}
+
+fn understood(parsed: &httparse::Response<'_, '_>) -> Result<Head, WireError> {
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for header in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| WireError::Head)?;
+        let value = HeaderValue::from_bytes(header.value).map_err(|_| WireError::Head)?;
+        headers.append(name, value);
+    }
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let is_modern = parsed.version == Some(1);
+    let framing = framing(status.ok_or(WireError::Head)?, &headers)?;
+    let asked = if is_modern { "close" } else { "keep-alive" };
+    let stays = is_modern != lists(&headers, &CONNECTION, asked) && framing != Framing::UntilClosed;
+    let mut answer = Response::new(());
+    *answer.status_mut() = status.ok_or(WireError::Head)?;
+    *answer.version_mut() = if is_modern {
+        Version::HTTP_11
+    } else {
+        Version::HTTP_10
+    };
+    *answer.headers_mut() = headers;
+    Ok(Head {
+        answer,
+        framing,
+        stays,
+    })
+}
+
+fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Framing, WireError> {
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ok(Framing::Length(0));
+    }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        let is_chunked = lists(headers, &TRANSFER_ENCODING, "chunked");
+        return Ok(if is_chunked {
+            Framing::ChunkSize
+        } else {
+            Framing::UntilClosed
+        });
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(length);
+    let Some(first) = lengths.next() else {
+        return Ok(Framing::UntilClosed);
+    };
+    match first {
+        Some(length) if lengths.all(|other| other == first) => Ok(Framing::Length(length)),
+        _ => Err(WireError::Head),
+    }
+}
+
+fn length(value: &HeaderValue) -> Option<u64> {
+    let digits = value.to_str().ok()?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok())?
+}
+
+/// Tells whether a header that lists words has this one.
+fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let words = values.filter_map(|value| value.to_str().ok());
+    words
+        .flat_map(|words| words.split(','))
+        .any(|one| one.trim().eq_ignore_ascii_case(word))
+}
+
+impl Framing {
+    /// Takes what there is of the body from the front of what has arrived.
+    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Taken, WireError> {
+        loop {
+            match self {
+                Self::Length(0) => return Ok(Taken::End),
+                Self::Chunk(0) => *self = Self::ChunkEnd,
+                _ if buffer.is_empty() => return Ok(Taken::NeedsMore),
+                Self::UntilClosed => return Ok(Taken::Data(buffer.split().freeze())),
+                Self::Length(left) | Self::Chunk(left) => {
+                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let data = buffer.split_to(buffer.len().min(most)).freeze();
+                    *left -= data.len() as u64;
+                    return Ok(Taken::Data(data));
+                }
+                Self::ChunkSize | Self::ChunkEnd | Self::Trailer(_) => {
+                    match self.between(buffer)? {
+                        Some(next) => *self = next,
+                        None => return Ok(Taken::NeedsMore),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives what follows on what stands between the chunks and behind them; `None` while that is not all there.
+    fn between(self, buffer: &mut BytesMut) -> Result<Option<Self>, WireError> {
+        match self {
+            Self::ChunkSize => match httparse::parse_chunk_size(buffer) {
+                Ok(Status::Complete((length, size))) => {
+                    buffer.advance(length);
+                    Ok(Some(match size {
+                        0 => Self::Trailer(0),
+                        size => Self::Chunk(size),
+                    }))
+                }
+                Ok(Status::Partial) if buffer.len() <= CHUNK_LINE_BYTES => Ok(None),
+                _ => Err(WireError::Body),
+            },
+            Self::ChunkEnd if buffer.len() < 2 => Ok(None),
+            Self::ChunkEnd if buffer.starts_with(b"\r\n") => {
+                buffer.advance(2);
+                Ok(Some(Self::ChunkSize))
+            }
+            Self::Trailer(read) => {
+                let end = buffer.windows(2).position(|two| two == b"\r\n");
+                let Some(end) = end.filter(|end| read + end <= ANSWER_HEAD_BYTES) else {
+                    let fits = read + buffer.len() <= ANSWER_HEAD_BYTES;
+                    return if fits { Ok(None) } else { Err(WireError::Body) };
+                };
+                buffer.advance(end + 2);
+                Ok(Some(match end {
+                    0 => Self::Length(0),
+                    _ => Self::Trailer(read + end + 2),
+                }))
+            }
+            _ => Err(WireError::Body),
+        }
+    }
+
+    /// Tells whether the end of the connection is the end of the body.
+    pub(super) fn ends_with_connection(self) -> bool {
+        self == Self::UntilClosed
+    }
+}
+
+#[cfg(test)]
+mod tests;
