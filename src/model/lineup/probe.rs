@@ -60,9 +60,9 @@ impl Lineup {
             is_slow: run.as_ref().is_ok_and(is_slow),
             said: run
                 .map(|run| Said {
-                    model: run.model,
-                    is_object: run.read,
-                    usage: run.usage,
+                    model: run.got.model,
+                    is_object: run.got.read,
+                    usage: run.got.usage,
                 })
                 .map_err(|unanswered| match unanswered {
                     Unanswered::Composing(never) => match never {},
