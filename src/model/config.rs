@@ -79,7 +79,7 @@ pub struct TargetConfig {
     /// How often a turn asks this target again after a fault that may pass, 0 to 5. Default 1.
     #[serde(default = "default_retries")]
     pub retries: u32,
-    /// Calls at once, 1 to 50,000; the others wait in turn. Default 2,000, as many as there are turns at once; 4 for
+    /// Calls at once, 1 to 50,000; the others wait in turn. Default: as many as there are turns (`turns.in_flight`); 4 for
     /// `ollama`, `llama.cpp` and `lmstudio`, where more would wait inside the server.
     #[serde(default)]
     pub concurrency: Option<usize>,
@@ -88,7 +88,7 @@ pub struct TargetConfig {
     pub price: Option<PriceConfig>,
 }
 
-/// As many as there are turns under way at once by default.
+/// As many as there are turns under way at once by default; see [`TargetConfig::follow`].
 const CONCURRENCY: usize = 2_000;
 
 fn default_max_tokens() -> u32 {
@@ -120,6 +120,12 @@ impl TargetConfig {
     /// Gives the header that carries the key by itself; `None` for a bearer token.
     pub(super) fn key_header(&self) -> Option<&str> {
         self.key_header.as_deref().or(self.ways().key_header)
+    }
+
+    /// Lets as many calls be under way at once as there are turns, where neither the file nor the preset says a number.
+    pub fn follow(&mut self, turns: usize) {
+        let known = self.concurrency.or(self.ways().concurrency);
+        self.concurrency = Some(known.unwrap_or(turns));
     }
 
     /// Gives the calls that may be under way at once.

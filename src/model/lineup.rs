@@ -30,6 +30,10 @@ const BACKOFF: Duration = Duration::from_millis(400);
 /// The longest such wait: a customer is waiting too.
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
+/// How long one call may take where another target could answer: a hosted model that has not answered by then seldom does,
+/// and the other one needs its time too.
+const ATTEMPT: Duration = Duration::from_secs(8);
+
 /// Parts that customers are told apart by for a share: percent.
 const PARTS: u64 = 100;
 
@@ -186,19 +190,24 @@ impl Lineup {
     {
         let started = self.clock.elapsed();
         let left = || limit.saturating_sub(self.clock.elapsed().saturating_sub(started));
+        // Who asks for less gets less.
+        let least = LEAST.min(limit / 2);
         let mut queue: Vec<_> = self.order(asking.customer).map(Try::new).collect();
         let (mut attempts, mut last) = (0, resting());
-        while let Some(place) = self.ready(&queue, &left, asking).await {
-            let another = queue.len() > 1;
+        while let Some(place) = self.ready(&queue, least, &left, asking).await {
+            let (another, others) = others(&queue, place);
             let Some(next) = queue.get_mut(place) else {
                 break;
             };
             let target = next.target;
             // To wait for a slot is a part of the attempt: who waits behind a slow target is slow, too.
-            let until = left().saturating_sub(target.attempt_within(another));
-            let slot = target.slot(left().saturating_sub(until)).await;
-            let most = left().saturating_sub(until);
-            let Some(slot) = slot.filter(|_| !most.is_zero()) else {
+            let (most, asked) = (
+                self.attempt_within(target, another, left()),
+                self.clock.elapsed(),
+            );
+            let slot = target.slot(most).await;
+            let most = most.saturating_sub(self.clock.elapsed().saturating_sub(asked));
+            let Some(slot) = slot.filter(|_| most >= least) else {
                 last = no_slot();
                 queue.remove(place);
                 continue;
@@ -212,7 +221,7 @@ impl Lineup {
             attempts += 1;
             let called = target.call(body, most, asking.meter, read).await;
             drop(slot);
-            target.note(pass, called.as_ref().err(), most);
+            target.note(pass, called.as_ref().err(), most >= self.usual(target) / 2);
             let fault = match called {
                 Ok(got) => {
                     let elapsed = self.clock.elapsed().saturating_sub(started);
@@ -229,6 +238,7 @@ impl Lineup {
                 let left = Left {
                     retries: next.retries,
                     another,
+                    others,
                     time: left(),
                     backoff: backoff(attempts, asking),
                 };
@@ -246,16 +256,31 @@ impl Lineup {
         Err(Unanswered::Fault(last))
     }
 
+    /// Gives how long a call of this target usually may take.
+    fn usual(&self, target: &Target) -> Duration {
+        let configured = target.attempt_within();
+        configured.unwrap_or(ATTEMPT.min(self.deadline / 2))
+    }
+
+    /// Gives how long the next call of this target may take: where another one could answer, only so long that it has
+    /// its time too.
+    fn attempt_within(&self, target: &Target, another: bool, left: Duration) -> Duration {
+        let shared = another.then(|| ATTEMPT.min(left / 2));
+        let most = target.attempt_within().or(shared);
+        most.unwrap_or(left).min(left)
+    }
+
     /// Gives the place of the first target that does not rest, and waits for one where that is in time.
     async fn ready(
         &self,
         queue: &[Try<'_>],
+        least: Duration,
         left: impl Fn() -> Duration,
         asking: &Asking<'_>,
     ) -> Option<usize> {
         for look in 1.. {
             let rests: Vec<_> = queue.iter().map(|next| next.target.rests()).collect();
-            if left().is_zero() {
+            if left() < least {
                 return None;
             }
             if let Some(place) = rests.iter().position(Option::is_none) {
@@ -263,7 +288,7 @@ impl Lineup {
             }
             // Those who wait for the same target come one by one.
             let wait = rests.into_iter().flatten().min()? + backoff(look, asking);
-            if wait.saturating_add(LEAST) > left() {
+            if wait.saturating_add(least) > left() {
                 return None;
             }
             self.clock.sleep(wait).await;
@@ -317,6 +342,8 @@ impl<'a> Try<'a> {
         match fault.kind {
             FaultKind::BadRequest => {
                 let refused = dialect.refused_by(fault.named);
+                // More than the usual room may be more than the server has; that says nothing about the field.
+                let refused = refused.filter(|field| !(self.is_roomy && field.is_limit()));
                 refused.map(|field| self.target.do_without(field)).is_some()
             }
             FaultKind::ContextLength => !std::mem::replace(&mut self.is_shrunk, true),
@@ -327,6 +354,13 @@ impl<'a> Try<'a> {
             _ => false,
         }
     }
+}
+
+/// Tells of the targets beside the one at `place` whether one could be asked now, and whether there is any.
+fn others(queue: &[Try<'_>], place: usize) -> (bool, bool) {
+    let mut others = queue.iter().enumerate();
+    let another = others.any(|(other, next)| other != place && next.target.rests().is_none());
+    (another, queue.len() > 1)
 }
 
 pub(super) fn resting() -> Fault {

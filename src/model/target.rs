@@ -28,10 +28,6 @@ use crate::telemetry::gen_ai::{Asked, Call, Told};
 /// How much more room an answer gets that the token limit cut off.
 const MORE_ROOM: u32 = 4;
 
-/// How long one call may take where another target follows: a hosted model that has not answered by then seldom does, and
-/// the other one needs its time too.
-const ATTEMPT: Duration = Duration::from_secs(8);
-
 /// One model endpoint. Cloning gives another handle on the same connections.
 #[derive(Clone)]
 pub struct Target {
@@ -153,17 +149,17 @@ impl Target {
         clock.timeout(limit, slots.acquire()).await.ok()?.ok()
     }
 
-    /// Gives a slot for a call that nobody waits for, while more than half of them are free: those who wait come first.
+    /// Gives a slot for a call that nobody waits for, while more than half of them are free and one is left for those who
+    /// do wait.
     pub(super) fn spare_slot(&self) -> Option<SemaphorePermit<'_>> {
         let Inner { slots, config, .. } = &*self.inner;
-        let is_spare = slots.available_permits() > config.concurrency() / 2;
+        let is_spare = slots.available_permits() > (config.concurrency() / 2).max(1);
         slots.try_acquire().ok().filter(|_| is_spare)
     }
 
-    /// Gives how long one call may take, where the turn has time for it.
-    pub(super) fn attempt_within(&self, another: bool) -> Duration {
-        let most = if another { ATTEMPT } else { Duration::MAX };
-        self.inner.config.attempt_within.unwrap_or(most)
+    /// Gives how long one call may take, where it is configured.
+    pub(super) fn attempt_within(&self) -> Option<Duration> {
+        self.inner.config.attempt_within
     }
 
     /// Gives how often a turn may ask it again.
@@ -210,7 +206,7 @@ impl Target {
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
         let spending = self.spending(&opened);
-        self.count(spending, metered);
+        self.count(spending, opened.is_ok(), metered);
         if let Ok(opened) = &opened {
             traced.told(&told(opened, spending));
         }
@@ -222,6 +218,7 @@ impl Target {
             let text = opened.said?;
             let fault = |kind| Fault {
                 is_cut: text.is_cut,
+                is_wording: true,
                 ..Fault::from(kind)
             };
             Ok(Got {
@@ -246,22 +243,26 @@ impl Target {
         })
     }
 
-    fn count(&self, spending: Spending, metered: Metered<'_>) {
+    fn count(&self, spending: Spending, is_answer: bool, metered: Metered<'_>) {
         metered.end(spending);
         self.metrics.cost(spending.cost.nanos());
-        if spending.untold > 0 {
+        if is_answer && spending.untold > 0 {
             self.metrics.untold();
         }
     }
 
-    /// Gives what a call took. A request that was refused, or never arrived, took nothing.
+    /// Gives what a call took.
     fn spending(&self, opened: &Result<Opened, Fault>) -> Spending {
         let (usage, is_untold) = match opened {
             Ok(opened) => (
                 opened.usage,
                 opened.usage.input.is_none() && opened.usage.output.is_none(),
             ),
-            Err(fault) => (Usage::default(), fault.kind == FaultKind::Timeout),
+            // A request that was refused, or never arrived, took nothing.
+            Err(fault) => (
+                Usage::default(),
+                fault.status.is_none() && fault.kind != FaultKind::Connect,
+            ),
         };
         let price = self.inner.config.price;
         Spending {

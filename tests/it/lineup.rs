@@ -240,6 +240,117 @@ async fn the_deadline_holds_and_nobody_else_is_slowed(#[case] plan: Plan) {
 }
 
 #[tokio::test]
+async fn within_a_short_deadline_the_second_model_has_its_time_too() {
+    let world = World::with_models(true, "deadline = \"5s\"", "").await;
+    world.model.misbehave(Plan::hang());
+    for number in 0..5_u64 {
+        world.says(&format!("u{number}"), "Hello?").await;
+        world.clock.advance(SECOND);
+        soon(world.model.wait_for(number + 1)).await;
+        world.clock.advance(Duration::from_millis(2_500));
+        world.rest().await;
+        assert_eq!(world.outcomes(&format!("u{number}")), ["replied"]);
+    }
+    // Half of a deadline is a fair time for a model, so it is left alone by now.
+    world.tells("u9", "Hello?").await;
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (5, 6)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn while_the_first_model_rests_the_other_has_all_the_time() {
+    let world = World::with_models(true, "", "").await;
+    AUTH.to(&world.model);
+    world.tells("u0", "Hello?").await;
+    world.spare.misbehave(Plan::delay(12 * SECOND));
+    world.says("u1", "Hello?").await;
+    world.clock.advance(SECOND);
+    soon(world.spare.wait_for(2)).await;
+    world.clock.advance(12 * SECOND);
+    world.rest().await;
+    assert_eq!(world.outcomes("u1"), ["replied"]);
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (1, 2)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_who_is_asked_to_wait_a_second_does_not_slow_the_others_for_longer() {
+    let world = World::with_models(false, "", "").await;
+    world
+        .model
+        .misbehave(Plan::status(429).header("retry-after", "1").times(1));
+    world.model.misbehave(Plan::delay(6 * SECOND));
+    for number in 0..20 {
+        world.says(&format!("u{number}"), "Hello?").await;
+    }
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    gauge(&world, "model_calls", 19).await;
+    world.clock.advance(2 * SECOND);
+    gauge(&world, "model_calls", 20).await;
+    world.clock.advance(6 * SECOND);
+    world.rest().await;
+    for number in 0..20 {
+        assert_eq!(world.outcomes(&format!("u{number}")), ["replied"]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_more_room_is_not_thought_to_refuse_the_field() {
+    let world = World::with_models(false, "", "").await;
+    let too_large = r#"{"error":{"message":"max_tokens is too large: 3200","param":"max_tokens"}}"#;
+    let too_large = Reply::Raw(400, too_large.to_owned());
+    TRUNCATED.once(&world.model);
+    world.model.script([too_large]);
+    world.says("u1", "Tell me everything.").await;
+    finish(&world).await;
+    world.tells("u2", "Hello?").await;
+    let asked = world.model.requests();
+    let rooms = asked.iter().map(|asked| asked.json()["max_tokens"].clone());
+    assert_eq!(
+        rooms.collect::<Vec<_>>(),
+        [json!(800), json!(3_200), json!(800)]
+    );
+    world.end().await;
+}
+
+#[rstest]
+#[case::a_wall_before_it(Does::Says(403, "<html>blocked</html>"))]
+#[case::half_an_object(Does::Says(200, r#"{"choices":[{"message":{"content":"{\"reply\":"}}]}"#))]
+#[tokio::test]
+async fn what_one_customer_causes_costs_no_other_the_model(#[case] does: Does) {
+    let world = World::with_models(true, "", "").await;
+    for number in 0..6 {
+        does.once(&world.model);
+        does.once(&world.model);
+        world.says(&format!("u{number}"), "<script>").await;
+        finish(&world).await;
+    }
+    world.model.clear();
+    world.tells("u9", "Hello?").await;
+    assert_eq!(world.model.request_count(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_is_handed_over_for_want_of_an_answer_does_not_wait_for_a_summary() {
+    let world = World::with_models(false, "", "[reply]\nunanswered = \"hand_off\"").await;
+    world.model.misbehave(Plan::hang());
+    world.says("u1", "Hello?").await;
+    wait_out(&world, 25 * SECOND).await;
+    assert_eq!(world.outcomes("u1"), ["handed_off"]);
+    assert_eq!(world.model.request_count(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_is_too_long_is_asked_again_without_its_older_half_and_the_latest_words_stay() {
     let world = World::with_models(false, "", "").await;
     for number in 0..6 {

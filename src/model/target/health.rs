@@ -18,48 +18,71 @@ impl Target {
         Some(pass)
     }
 
-    /// Notes what a call that had so much time told about the target's health.
-    pub(in crate::model) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) {
-        let opened = self.judge(pass, fault, limit);
+    /// Notes what a call told about the target's health. `is_fair` says whether it was given about the usual time.
+    pub(in crate::model) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>, is_fair: bool) {
+        let opened = match fault {
+            None => {
+                pass.good();
+                false
+            }
+            Some(fault) => self.judge(pass, fault, is_fair),
+        };
+        self.told(fault.filter(|_| opened));
+    }
+
+    /// Notes what a call told that nobody waits for: what all others would be told too, and nothing else.
+    pub(in crate::model) fn note_aside(&self, fault: &Fault) {
+        let opened = self.heed(fault) == Some(true);
+        self.told(Some(fault).filter(|_| opened));
+    }
+
+    /// Shows the state, and what has made the target be left alone.
+    fn told(&self, opened_by: Option<&Fault>) {
         self.metrics.state(shown(self.state()));
-        if let Some(fault) = fault.filter(|_| opened) {
+        if let Some(fault) = opened_by {
             self.metrics.opened();
             self.alarm(fault);
         }
     }
 
-    /// Gives whether that opened the breaker.
-    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) -> bool {
-        let breaker = &self.inner.breaker;
-        let Some(fault) = fault else {
-            pass.good();
-            return false;
-        };
-        match fault.kind {
-            // Who was not given the usual time did not fail.
-            FaultKind::Timeout if limit < self.attempt_within(true) => false,
-            FaultKind::Quota | FaultKind::Auth => {
-                drop(pass);
-                breaker.open_for(REFUSED_REST)
-            }
-            FaultKind::RateLimited => {
-                let counted = pass.bad();
-                let asked_for = fault.retry_after.is_some_and(|rest| breaker.open_for(rest));
-                counted || asked_for
-            }
-            FaultKind::Overloaded
+    /// Gives whether the target is left alone from now on.
+    fn judge(&self, pass: Pass<'_>, fault: &Fault, is_fair: bool) -> bool {
+        if let Some(opened) = self.heed(fault) {
+            return opened;
+        }
+        let is_ill = match fault.kind {
+            FaultKind::Timeout if !is_fair => return false,
+            FaultKind::RateLimited
+            | FaultKind::Overloaded
             | FaultKind::Timeout
             | FaultKind::Connect
-            | FaultKind::BadResponse => pass.bad(),
-            FaultKind::BadRequest
+            | FaultKind::BadResponse => !fault.is_wording,
+            FaultKind::Quota
+            | FaultKind::Auth
+            | FaultKind::BadRequest
             | FaultKind::ContextLength
             | FaultKind::Filtered
             | FaultKind::Refused
             | FaultKind::Empty
-            | FaultKind::Truncated => {
+            | FaultKind::Truncated => false,
+        };
+        match is_ill {
+            true => pass.bad(),
+            false => {
                 pass.good();
                 false
             }
+        }
+    }
+
+    /// Leaves the target alone where it says so itself, or where all others would be told the same. Gives whether it was
+    /// called until now; `None` where there is no reason to.
+    fn heed(&self, fault: &Fault) -> Option<bool> {
+        let breaker = &self.inner.breaker;
+        match (fault.kind, fault.retry_after) {
+            (FaultKind::Quota | FaultKind::Auth, _) => Some(breaker.open_for(REFUSED_REST)),
+            (FaultKind::RateLimited, Some(rest)) => Some(breaker.rest_for(rest)),
+            _ => None,
         }
     }
 
