@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use frontdesk::sandbox::Plan;
 use frontdesk::sandbox::model::{Model, Reply};
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::world::{World, soon};
