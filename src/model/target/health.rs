@@ -66,13 +66,11 @@ impl Target {
             | FaultKind::Empty
             | FaultKind::Truncated => false,
         };
-        match is_ill {
-            true => pass.bad(),
-            false => {
-                pass.good();
-                false
-            }
+        if is_ill {
+            return pass.bad();
         }
+        pass.good();
+        false
     }
 
     /// Leaves the target alone where it says so itself, or where all others would be told the same. Gives whether it was
