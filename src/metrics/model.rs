@@ -18,6 +18,12 @@ const ANSWERED: &str = "answered";
 /// What it counts as where nobody waited for its end.
 const CANCELLED: &str = "cancelled";
 
+/// What a call that nobody waits for counts as, whatever its fault: a running summary.
+const SUMMARY: &str = "summary";
+
+/// What it counts as where it failed.
+const SUMMARY_FAILED: &str = "summary_failed";
+
 /// What a model's server told about one call; `None` where it did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
@@ -83,7 +89,10 @@ impl Model {
     /// Counts a call as under way until what this gives is ended or dropped.
     pub fn calls(&self) -> Calling {
         self.under_way.inc();
-        Calling(Some(self.clone()))
+        Calling {
+            model: Some(self.clone()),
+            is_aside: false,
+        }
     }
 
     /// Counts the tokens that the server told.
@@ -129,13 +138,29 @@ impl Model {
 
 /// A call of a model that is under way.
 #[derive(Debug)]
-pub struct Calling(Option<Model>);
+pub struct Calling {
+    model: Option<Model>,
+    is_aside: bool,
+}
 
 impl Calling {
+    /// Makes it one that no customer waits for.
+    #[must_use]
+    pub fn aside(mut self) -> Self {
+        self.is_aside = true;
+        self
+    }
+
     /// Counts how it ended.
     pub fn ended(mut self, took: Duration, fault: Option<&'static str>) {
-        if let Some(model) = self.0.take() {
-            model.requests.add(fault.unwrap_or(ANSWERED), 1);
+        if let Some(model) = self.model.take() {
+            let result = match (self.is_aside, fault) {
+                (false, None) => ANSWERED,
+                (false, Some(fault)) => fault,
+                (true, None) => SUMMARY,
+                (true, Some(_)) => SUMMARY_FAILED,
+            };
+            model.requests.add(result, 1);
             model.seconds.took(took);
             model.under_way.dec();
             model.shared.took(took, fault);
@@ -145,7 +170,7 @@ impl Calling {
 
 impl Drop for Calling {
     fn drop(&mut self) {
-        if let Some(model) = self.0.take() {
+        if let Some(model) = self.model.take() {
             model.requests.add(CANCELLED, 1);
             model.under_way.dec();
         }
@@ -218,7 +243,7 @@ impl Models {
     pub(super) fn handle(&self, model: &ModelNames<'_>, closed: &Closed) -> Model {
         let named = Some(("model", model.name));
         let labels = vec![("model", model.name.to_owned())];
-        let results: Vec<_> = [ANSWERED, CANCELLED]
+        let results: Vec<_> = [ANSWERED, CANCELLED, SUMMARY, SUMMARY_FAILED]
             .into_iter()
             .chain(closed.faults.iter().copied())
             .collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::breaker::BreakerState;
-use super::lineup::{Try, halve, no_slot, plain, resting};
+use super::lineup::{Try, halve, no_slot, plain};
 use super::{Asking, Completed, Fault, Lineup, Turn, format};
 use crate::redact::Private;
 
@@ -21,17 +21,17 @@ impl Lineup {
         let taken = || self.clock.elapsed().saturating_sub(started);
         let mut turns = turns.to_vec();
         let first = self.order(asking.customer).next();
-        let mut next = first.map(Try::new).ok_or_else(resting)?;
+        let mut next = first.map(Try::new).ok_or_else(no_slot)?;
         let target = next.target;
         loop {
-            if target.state() != BreakerState::Closed {
-                return Err(resting());
+            if target.rests().is_some() || target.state() != BreakerState::Closed {
+                return Err(target.resting());
             }
             let slot = target.spare_slot().ok_or_else(no_slot)?;
             let dialect = target.dialect();
             let body = format::text(target.manner(dialect, next.is_roomy), system, &turns);
             let left = limit.saturating_sub(taken());
-            let called = target.call(body, left, asking.meter, plain).await;
+            let called = target.call_aside(body, left, asking.meter, plain).await;
             drop(slot);
             let fault = match called {
                 Ok(got) => {

@@ -187,7 +187,10 @@ impl Lineup {
         // Who asks for less gets less.
         let least = LEAST.min(limit / 2);
         let mut queue: Vec<_> = self.order(asking.customer).map(Try::new).collect();
-        let (mut attempts, mut why) = (0, resting());
+        let mut attempts = 0;
+        let mut why = queue
+            .first()
+            .map_or_else(no_slot, |next| next.target.resting());
         while let Some(place) = self.ready(&queue, least, &left, asking).await {
             let (another, others) = others(&queue, place);
             let Some(next) = queue.get_mut(place) else {
@@ -218,6 +221,7 @@ impl Lineup {
             target.note(pass, called.as_ref().err(), most >= self.usual(target) / 2);
             let fault = match called {
                 Ok(got) => {
+                    next.fitted();
                     let elapsed = self.clock.elapsed().saturating_sub(started);
                     return Ok(Run {
                         got,
@@ -314,13 +318,6 @@ fn attempt_within(target: &Target, another: bool, left: Duration) -> Duration {
     let shared = another.then(|| ATTEMPT.min(left / 2));
     let most = target.attempt_within().or(shared);
     most.unwrap_or(left).min(left)
-}
-
-pub(super) fn resting() -> Fault {
-    Fault {
-        code: Some("resting".to_owned()),
-        ..FaultKind::Overloaded.into()
-    }
 }
 
 pub(super) fn no_slot() -> Fault {

@@ -3,6 +3,7 @@
 mod health;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -45,6 +46,10 @@ struct Inner {
     refused: Refused,
     slots: Semaphore,
     ruler: Ruler,
+    /// Whether an answer needed more room than `max_tokens` gives, and fitted into more.
+    needs_room: AtomicBool,
+    /// The place of the kind of fault that it was left alone for last.
+    rests_for: AtomicUsize,
 }
 
 /// Says why a target cannot be made.
@@ -94,6 +99,8 @@ impl Target {
             refused: Refused::default(),
             slots: Semaphore::new(config.concurrency()),
             ruler: Ruler::default(),
+            needs_room: AtomicBool::new(false),
+            rests_for: AtomicUsize::new(0),
             config: config.clone(),
             clock,
         };
@@ -181,6 +188,22 @@ impl Target {
         }
     }
 
+    /// Tells whether its answers need more room than is configured.
+    pub(super) fn needs_room(&self) -> bool {
+        self.inner.needs_room.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an answer that was cut off fitted into more room: so that the next one need not be cut off first.
+    pub(super) fn fitted(&self) {
+        if !self.inner.needs_room.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                model = self.inner.name,
+                max_tokens = self.inner.config.max_tokens,
+                "the model's answers are cut off at `max_tokens`; it is given four times as many from now on: raise it"
+            );
+        }
+    }
+
     /// Notes that the target does not take a field that it was sent.
     pub(super) fn do_without(&self, field: Field) {
         self.inner.refused.learn(field);
@@ -199,10 +222,34 @@ impl Target {
         meter: &Meter,
         read: impl FnOnce(&Text) -> Result<T, FaultKind>,
     ) -> Result<Got<T>, Fault> {
+        let calling = self.metrics.calls();
+        self.counted(body, limit, meter, calling, read).await
+    }
+
+    /// Makes one call that no customer waits for.
+    pub(super) async fn call_aside<T>(
+        &self,
+        body: Value,
+        limit: Duration,
+        meter: &Meter,
+        read: impl FnOnce(&Text) -> Result<T, FaultKind>,
+    ) -> Result<Got<T>, Fault> {
+        let calling = self.metrics.calls().aside();
+        self.counted(body, limit, meter, calling, read).await
+    }
+
+    async fn counted<T>(
+        &self,
+        body: Value,
+        limit: Duration,
+        meter: &Meter,
+        calling: metrics::Calling,
+        read: impl FnOnce(&Text) -> Result<T, FaultKind>,
+    ) -> Result<Got<T>, Fault> {
         let clock = &self.inner.clock;
         let scripts = scripts(&body);
         let mut traced = self.trace(&body, meter);
-        let (calling, metered, started) = (self.metrics.calls(), meter.begin(), clock.elapsed());
+        let (metered, started) = (meter.begin(), clock.elapsed());
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
         let spending = self.spending(&opened);

@@ -7,7 +7,7 @@ use super::{Fault, FaultKind};
 /// The shortest time in which it is worth to begin an attempt: no model answers within less.
 pub(super) const LEAST: Duration = Duration::from_secs(1);
 
-/// How long is waited for a target that asks for it, where another could answer meanwhile.
+/// How long is waited for a target that asks for it, where another could answer meanwhile: the shortest whole second.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What can still be tried.
@@ -79,7 +79,8 @@ pub(super) fn verdict(fault: &Fault, left: Left) -> Verdict {
         Remedy::Another | Remedy::Time => {
             let wait = fault.retry_after.unwrap_or_default() + left.backoff;
             let in_time = wait.saturating_add(LEAST) <= left.time;
-            let in_patience = wait <= PATIENCE || !left.another;
+            let asked_for = fault.retry_after.unwrap_or_default();
+            let in_patience = asked_for <= PATIENCE || !left.another;
             match left.retries > 0 && in_time && in_patience {
                 true => Verdict::Again(wait),
                 false => elsewhere,
@@ -168,7 +169,8 @@ mod tests {
     #[rstest]
     #[case(200, true, Verdict::Again(Duration::from_millis(500)))]
     #[case(700, true, Verdict::Again(Duration::from_secs(1)))]
-    #[case(701, true, Verdict::Next)]
+    #[case(1_000, true, Verdict::Again(Duration::from_millis(1_300)))]
+    #[case(1_001, true, Verdict::Next)]
     #[case(701, false, Verdict::Again(Duration::from_millis(1_001)))]
     #[case(18_700, false, Verdict::Again(Duration::from_secs(19)))]
     #[case(18_701, false, Verdict::Stop)]

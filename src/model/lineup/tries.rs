@@ -21,7 +21,7 @@ impl<'a> Try<'a> {
             target,
             retries: target.retries(),
             is_shrunk: false,
-            is_roomy: false,
+            is_roomy: target.needs_room(),
         }
     }
 
@@ -40,6 +40,13 @@ impl<'a> Try<'a> {
                 is_limited && !std::mem::replace(&mut self.is_roomy, true)
             }
             _ => false,
+        }
+    }
+
+    /// Notes that it answered as it was asked.
+    pub(in crate::model) fn fitted(&self) {
+        if self.is_roomy {
+            self.target.fitted();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What calls tell about a target's health, and who is told of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Target;
@@ -22,7 +23,7 @@ impl Target {
     pub(in crate::model) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>, is_fair: bool) {
         let opened = match fault {
             None => {
-                pass.good();
+                self.well(pass);
                 false
             }
             Some(fault) => self.judge(pass, fault, is_fair),
@@ -40,6 +41,7 @@ impl Target {
     fn told(&self, opened_by: Option<&Fault>) {
         self.metrics.state(shown(self.state()));
         if let Some(fault) = opened_by {
+            self.rests_for(fault.kind);
             self.metrics.opened();
             self.alarm(fault);
         }
@@ -69,8 +71,14 @@ impl Target {
         if is_ill {
             return pass.bad();
         }
-        pass.good();
+        self.well(pass);
         false
+    }
+
+    fn well(&self, pass: Pass<'_>) {
+        if pass.good() {
+            tracing::info!(model = self.inner.name, "the model is well again");
+        }
     }
 
     /// Leaves the target alone where it says so itself, or where all others would be told the same. Gives whether it was
@@ -79,8 +87,28 @@ impl Target {
         let breaker = &self.inner.breaker;
         match (fault.kind, fault.retry_after) {
             (FaultKind::Quota | FaultKind::Auth, _) => Some(breaker.open_for(REFUSED_REST)),
-            (FaultKind::RateLimited, Some(rest)) => Some(breaker.rest_for(rest)),
+            (FaultKind::RateLimited, Some(rest)) => {
+                breaker.rest_for(rest);
+                self.rests_for(fault.kind);
+                Some(false)
+            }
             _ => None,
+        }
+    }
+
+    fn rests_for(&self, kind: FaultKind) {
+        let place = FaultKind::ALL.iter().position(|one| *one == kind);
+        let place = place.unwrap_or_default();
+        self.inner.rests_for.store(place, Ordering::Relaxed);
+    }
+
+    /// Gives the fault of those who are told nothing but that the target is left alone: the kind that it is left alone for.
+    pub(in crate::model) fn resting(&self) -> Fault {
+        let place = self.inner.rests_for.load(Ordering::Relaxed);
+        let kind = FaultKind::ALL.get(place);
+        Fault {
+            code: Some("resting".to_owned()),
+            ..kind.copied().unwrap_or(FaultKind::Overloaded).into()
         }
     }
 
