@@ -374,3 +374,6 @@ pub(super) fn halve(turns: &mut Vec<Turn>) {
         turn.text = Private(turn.text.chars().take(half.max(1)).collect());
     }
 }
+
+#[cfg(test)]
+mod tests;
