@@ -4,6 +4,8 @@ mod slots;
 
 use std::collections::VecDeque;
 
+use axum::http::StatusCode;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,6 +31,15 @@ fn silent() -> Response<Body> {
     Response::new(Body::from_stream(stream::pending::<
         Result<Bytes, std::io::Error>,
     >()))
+}
+
+/// Gives a response whose body comes when it is told to.
+fn when_told(go: Arc<Notify>, body: &'static str) -> Response<Body> {
+    let body = async move {
+        go.notified().await;
+        Ok::<_, std::io::Error>(Bytes::from_static(body.as_bytes()))
+    };
+    Response::new(Body::from_stream(stream::once(body)))
 }
 
 /// Starts a server that gives these responses and then good ones.
@@ -184,6 +195,31 @@ async fn the_next_target_has_what_is_left_of_the_deadline_and_no_more() {
         (target.meter.total().calls, target.meter.total().untold),
         (2, 2)
     );
+}
+
+#[tokio::test]
+async fn two_who_are_refused_at_once_both_do_without() {
+    const REFUSED: &str = r#"{"error":{"message":"no max_tokens here"}}"#;
+    let go = [(); 2].map(|()| Arc::new(Notify::new()));
+    let refusals = go.clone().map(|go| {
+        let mut refusal = when_told(go, REFUSED);
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        refusal
+    });
+    let (server, config) = scripted(refusals, "").await;
+    let target = Alone::new(&config, &clock());
+    let (one, other) = (target.answer(), target.answer());
+    tokio::pin!(one, other);
+    breathe(&mut one).await;
+    breathe(&mut other).await;
+    go.iter().for_each(|go| go.notify_one());
+    assert_eq!(now(one).await.unwrap().attempts, 2);
+    assert_eq!(now(other).await.unwrap().attempts, 2);
+    let seen = server.seen.lock().unwrap();
+    let sends = seen
+        .iter()
+        .map(|(_, _, body)| body.get("max_tokens").is_some());
+    assert_eq!(Vec::from_iter(sends), [true, true, false, false]);
 }
 
 #[tokio::test]

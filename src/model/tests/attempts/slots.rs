@@ -6,7 +6,7 @@ use super::*;
 async fn to_wait_for_a_slot_is_a_part_of_the_attempt() {
     let clock = clock();
     let go = Arc::new(Notify::new());
-    let script = [when_told(go.clone()), silent()];
+    let script = [when_told(go.clone(), GOOD), silent()];
     let (first, first_config) = scripted(script, "concurrency = 1").await;
     let (_second, second_config) = scripted([], "").await;
     let target = both(&first_config, &second_config, &clock);
@@ -58,7 +58,7 @@ async fn who_gets_a_slot_of_a_target_that_rests_by_now_waits_until_it_is_back() 
     let clock = clock();
     let go = Arc::new(Notify::new());
     let (parts, _) = refusal(429, 3).into_parts();
-    let refusal = Response::from_parts(parts, when_told(go.clone()).into_body());
+    let refusal = Response::from_parts(parts, when_told(go.clone(), GOOD).into_body());
     let (server, config) = scripted([refusal], "concurrency = 1").await;
     let target = Alone::new(&config, &clock);
     let (one, other) = (target.answer(), target.answer());
@@ -71,15 +71,6 @@ async fn who_gets_a_slot_of_a_target_that_rests_by_now_waits_until_it_is_back() 
     assert_eq!(server.calls(), 1);
     clock.advance(4 * SECOND);
     assert_eq!(now(other).await.unwrap().attempts, 1);
-}
-
-/// Gives a good response whose body comes when it is told to.
-fn when_told(go: Arc<Notify>) -> Response<Body> {
-    let body = async move {
-        go.notified().await;
-        Ok::<_, std::io::Error>(Bytes::from_static(GOOD.as_bytes()))
-    };
-    Response::new(Body::from_stream(stream::once(body)))
 }
 
 #[tokio::test]
