@@ -143,6 +143,11 @@ impl Config {
         let (read, mut problems) = read::read(&source.text, environment);
         let config = read.config.map(|mut config| {
             config.resolve_paths(&source.folder);
+            let turns = config.turns.in_flight;
+            config
+                .models
+                .values_mut()
+                .for_each(|model| model.follow(turns));
             config.traces.adopt(|name| environment.get(name));
             problems.extend(secrets::fill(&mut config, &source.folder, environment));
             problems.extend(config.check_slices());

@@ -47,6 +47,7 @@ impl Lineup {
             // Each change is made once, so there are few.
             let was_shrunk = next.is_shrunk;
             if !next.mend(&fault, dialect) {
+                target.note_aside(&fault);
                 return Err(fault);
             }
             if next.is_shrunk && !was_shrunk {

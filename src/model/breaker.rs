@@ -24,8 +24,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Tells whether a target may be called. Its time is the clock's running time.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    state: Mutex<State>,
+    held: Mutex<Held>,
     clock: Clock,
+}
+
+#[derive(Debug)]
+struct Held {
+    state: State,
+    /// When a rest ends that the target asked for. It is no failure, so nothing is to be tried out behind it.
+    rests_until: Duration,
 }
 
 /// What a breaker does just now.
@@ -69,7 +76,10 @@ pub(super) struct Pass<'a> {
 impl Breaker {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
-            state: Mutex::new(State::Closed { failures: 0 }),
+            held: Mutex::new(Held {
+                state: State::Closed { failures: 0 },
+                rests_until: Duration::ZERO,
+            }),
             clock,
         }
     }
@@ -77,10 +87,11 @@ impl Breaker {
     /// Lets a call through, or says after which time to look again.
     pub(super) fn pass(&self) -> Result<Pass<'_>, Duration> {
         let now = self.clock.elapsed();
-        let mut state = self.lock();
-        if let Some(wait) = state.wait(now) {
+        let mut held = self.lock();
+        if let Some(wait) = held.wait(now) {
             return Err(wait);
         }
+        let state = &mut held.state;
         if let State::Open { rest, .. } = *state {
             *state = State::HalfOpen {
                 since: now,
@@ -89,7 +100,7 @@ impl Breaker {
                 rest,
             };
         }
-        let probe = match &mut *state {
+        let probe = match state {
             State::HalfOpen {
                 since, under_way, ..
             } => {
@@ -114,14 +125,14 @@ impl Breaker {
     pub(super) fn open_for(&self, rest: Duration) -> bool {
         let rest = rest.min(REST_MAX);
         let until = self.clock.elapsed().saturating_add(rest);
-        let mut state = self.lock();
-        match &mut *state {
+        let mut held = self.lock();
+        match &mut held.state {
             State::Open { until: old, .. } => {
                 *old = until.max(*old);
                 false
             }
             State::Closed { .. } | State::HalfOpen { .. } => {
-                *state = State::Open {
+                held.state = State::Open {
                     until,
                     rest: REST_MIN,
                 };
@@ -130,18 +141,39 @@ impl Breaker {
         }
     }
 
+    /// Lets no call through for the `rest` that the target asks for, a minute at most; then all go on as before. Gives
+    /// whether calls went through until now.
+    pub(super) fn rest_for(&self, rest: Duration) -> bool {
+        let now = self.clock.elapsed();
+        let until = now.saturating_add(rest.min(REST_MAX));
+        let mut held = self.lock();
+        let was_well = held.wait(now).is_none();
+        held.rests_until = held.rests_until.max(until);
+        was_well
+    }
+
     /// Gives the state for who looks at it.
     pub(super) fn state(&self) -> BreakerState {
         let now = self.clock.elapsed();
-        match &*self.lock() {
+        let held = self.lock();
+        match &held.state {
+            _ if held.rests_until > now => BreakerState::Open,
             State::Closed { .. } => BreakerState::Closed,
             State::Open { until, .. } if *until > now => BreakerState::Open,
             State::Open { .. } | State::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn wait(&self, now: Duration) -> Option<Duration> {
+        let asked_for = self.rests_until.checked_sub(now);
+        let asked_for = asked_for.filter(|rest| !rest.is_zero());
+        self.state.wait(now).max(asked_for)
     }
 }
 
@@ -160,8 +192,8 @@ impl State {
 impl Pass<'_> {
     /// Notes that the target is well. What was let through before it failed says nothing about now.
     pub(super) fn good(self) {
-        let mut state = self.breaker.lock();
-        match &mut *state {
+        let state = &mut self.breaker.lock().state;
+        match state {
             State::Closed { failures } => *failures = 0,
             State::HalfOpen { since, good, .. } if self.probe == Some(*since) => {
                 *good += 1;
@@ -176,8 +208,8 @@ impl Pass<'_> {
     /// Notes that the target failed. Gives whether that opened the breaker.
     pub(super) fn bad(self) -> bool {
         let now = self.breaker.clock.elapsed();
-        let mut state = self.breaker.lock();
-        let rest = match &mut *state {
+        let state = &mut self.breaker.lock().state;
+        let rest = match state {
             State::Closed { failures } => {
                 *failures += 1;
                 (*failures >= FAILURES_MAX).then_some(REST_MIN)
@@ -199,7 +231,7 @@ impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if let State::HalfOpen {
             since, under_way, ..
-        } = &mut *self.breaker.lock()
+        } = &mut self.breaker.lock().state
             && self.probe == Some(*since)
         {
             *under_way = under_way.saturating_sub(1);
@@ -349,6 +381,27 @@ mod tests {
         clock.advance(2 * REST_MIN);
         breaker.pass().unwrap().good();
         breaker.open_for(Duration::from_hours(9));
+        assert_eq!(breaker.wait(), Some(REST_MAX));
+    }
+
+    #[test]
+    fn behind_a_rest_that_the_target_asked_for_all_go_on_as_before() {
+        let (breaker, clock) = breaker();
+        let before = breaker.pass().unwrap();
+        assert!(breaker.rest_for(Duration::from_secs(3)));
+        assert!(
+            !breaker.rest_for(Duration::from_secs(1)),
+            "it rests already"
+        );
+        assert_eq!(breaker.pass().unwrap_err(), Duration::from_secs(3));
+        assert_eq!(breaker.state(), BreakerState::Open);
+        before.good();
+        clock.advance(Duration::from_secs(3));
+        let all: Vec<_> = std::iter::from_fn(|| breaker.pass().ok())
+            .take(99)
+            .collect();
+        assert_eq!((all.len(), breaker.state()), (99, BreakerState::Closed));
+        breaker.rest_for(Duration::from_hours(9));
         assert_eq!(breaker.wait(), Some(REST_MAX));
     }
 }

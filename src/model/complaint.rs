@@ -254,7 +254,7 @@ fn by_vague_name(name: &str) -> Option<FaultKind> {
 
 fn by_status(status: u16) -> Option<FaultKind> {
     Some(match status {
-        401 | 403 => FaultKind::Auth,
+        401 => FaultKind::Auth,
         402 => FaultKind::Quota,
         408 | 504 | 524 => FaultKind::Timeout,
         429 => FaultKind::RateLimited,
@@ -356,7 +356,9 @@ mod tests {
     #[case(402, "", Quota)]
     #[case(401, r#"{"error":{"type":"server_error"}}"#, Auth)]
     #[case(503, r#"{"error":{"type":"invalid_request_error"}}"#, Overloaded)]
-    #[case(403, "", Auth)]
+    #[case(403, "", BadRequest)]
+    #[case(403, "<html>Forbidden: the request was blocked</html>", BadRequest)]
+    #[case(403, r#"{"error":{"type":"permission_error"}}"#, Auth)]
     #[case(404, r#"{"error":{"code":"model_not_found"}}"#, BadRequest)]
     #[case(405, "", BadRequest)]
     #[case(408, "", Timeout)]

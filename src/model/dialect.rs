@@ -65,6 +65,11 @@ impl Field {
         }
     }
 
+    /// Tells whether it limits the tokens of an answer.
+    pub(super) fn is_limit(self) -> bool {
+        matches!(self, Self::MaxTokens | Self::MaxCompletionTokens)
+    }
+
     fn bit(self) -> u8 {
         1 << self as u8
     }

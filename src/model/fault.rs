@@ -18,6 +18,8 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// Whether the token limit ended the answer.
     pub(super) is_cut: bool,
+    /// Whether the server answered as it should, and only the model's words cannot be used.
+    pub(super) is_wording: bool,
     /// The fields of the request that the server names in its refusal.
     pub(super) named: Fields,
 }
@@ -106,6 +108,7 @@ impl From<FaultKind> for Fault {
             code: None,
             retry_after: None,
             is_cut: false,
+            is_wording: false,
             named: Fields::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! An assistant's targets: tried in order, within one deadline.
 
 mod probe;
+mod tries;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,11 +9,10 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::dialect::Dialect;
 use super::format::{self, Manner};
 use super::lenient::Text;
 use super::target::Got;
-use super::verdict::{LEAST, Left, Verdict, verdict};
+use super::verdict::{LEAST, Left, Verdict};
 use super::{
     Answered, Completed, Fault, FaultKind, Meter, Question, Ruler, Target, Turn, object, think,
 };
@@ -23,12 +23,18 @@ use crate::redact::Private;
 use crate::retry;
 
 pub use probe::{Probed, Said};
+use tries::others;
+pub(super) use tries::{Try, halve};
 
 /// The longest first wait before the same target is asked again; it doubles with each.
 const BACKOFF: Duration = Duration::from_millis(400);
 
 /// The longest such wait: a customer is waiting too.
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
+
+/// How long one call may take where another target could answer: a hosted model that has not answered by then seldom does,
+/// and the other one needs its time too.
+const ATTEMPT: Duration = Duration::from_secs(8);
 
 /// Parts that customers are told apart by for a share: percent.
 const PARTS: u64 = 100;
@@ -71,14 +77,6 @@ struct Run<'a, T> {
     target: &'a Target,
     attempts: u32,
     elapsed: Duration,
-}
-
-/// A target that is still to be tried, and how.
-pub(super) struct Try<'a> {
-    pub(super) target: &'a Target,
-    retries: u32,
-    pub(super) is_shrunk: bool,
-    pub(super) is_roomy: bool,
 }
 
 impl Lineup {
@@ -186,20 +184,25 @@ impl Lineup {
     {
         let started = self.clock.elapsed();
         let left = || limit.saturating_sub(self.clock.elapsed().saturating_sub(started));
+        // Who asks for less gets less.
+        let least = LEAST.min(limit / 2);
         let mut queue: Vec<_> = self.order(asking.customer).map(Try::new).collect();
-        let (mut attempts, mut last) = (0, resting());
-        while let Some(place) = self.ready(&queue, &left, asking).await {
-            let another = queue.len() > 1;
+        let (mut attempts, mut why) = (0, resting());
+        while let Some(place) = self.ready(&queue, least, &left, asking).await {
+            let (another, others) = others(&queue, place);
             let Some(next) = queue.get_mut(place) else {
                 break;
             };
             let target = next.target;
             // To wait for a slot is a part of the attempt: who waits behind a slow target is slow, too.
-            let until = left().saturating_sub(target.attempt_within(another));
-            let slot = target.slot(left().saturating_sub(until)).await;
-            let most = left().saturating_sub(until);
-            let Some(slot) = slot.filter(|_| !most.is_zero()) else {
-                last = no_slot();
+            let (most, asked) = (
+                attempt_within(target, another, left()),
+                self.clock.elapsed(),
+            );
+            let slot = target.slot(most).await;
+            let most = most.saturating_sub(self.clock.elapsed().saturating_sub(asked));
+            let Some(slot) = slot.filter(|_| most >= least) else {
+                why = no_slot();
                 queue.remove(place);
                 continue;
             };
@@ -212,7 +215,7 @@ impl Lineup {
             attempts += 1;
             let called = target.call(body, most, asking.meter, read).await;
             drop(slot);
-            target.note(pass, called.as_ref().err(), most);
+            target.note(pass, called.as_ref().err(), most >= self.usual(target) / 2);
             let fault = match called {
                 Ok(got) => {
                     let elapsed = self.clock.elapsed().saturating_sub(started);
@@ -225,37 +228,40 @@ impl Lineup {
                 }
                 Err(fault) => fault,
             };
-            if left() < LEAST || !next.mend(&fault, dialect) {
-                let left = Left {
-                    retries: next.retries,
-                    another,
-                    time: left(),
-                    backoff: backoff(attempts, asking),
-                };
-                match verdict(&fault, left) {
-                    Verdict::Again(wait) => {
-                        next.retries -= 1;
-                        self.clock.sleep(wait).await;
-                    }
-                    Verdict::Next => drop(queue.remove(place)),
-                    Verdict::Stop => queue.clear(),
-                }
+            let left = Left {
+                retries: next.retries,
+                another,
+                others,
+                time: left(),
+                backoff: backoff(attempts, asking),
+            };
+            match next.after(&fault, dialect, left) {
+                Verdict::Again(wait) => self.clock.sleep(wait).await,
+                Verdict::Next => drop(queue.remove(place)),
+                Verdict::Stop => queue.clear(),
             }
-            last = fault;
+            why = fault;
         }
-        Err(Unanswered::Fault(last))
+        Err(Unanswered::Fault(why))
+    }
+
+    /// Gives how long a call of this target usually may take.
+    fn usual(&self, target: &Target) -> Duration {
+        let configured = target.attempt_within();
+        configured.unwrap_or(ATTEMPT.min(self.deadline / 2))
     }
 
     /// Gives the place of the first target that does not rest, and waits for one where that is in time.
     async fn ready(
         &self,
         queue: &[Try<'_>],
+        least: Duration,
         left: impl Fn() -> Duration,
         asking: &Asking<'_>,
     ) -> Option<usize> {
         for look in 1.. {
             let rests: Vec<_> = queue.iter().map(|next| next.target.rests()).collect();
-            if left().is_zero() {
+            if left() < least {
                 return None;
             }
             if let Some(place) = rests.iter().position(Option::is_none) {
@@ -263,7 +269,7 @@ impl Lineup {
             }
             // Those who wait for the same target come one by one.
             let wait = rests.into_iter().flatten().min()? + backoff(look, asking);
-            if wait.saturating_add(LEAST) > left() {
+            if wait.saturating_add(least) > left() {
                 return None;
             }
             self.clock.sleep(wait).await;
@@ -302,31 +308,12 @@ impl Lineup {
     }
 }
 
-impl<'a> Try<'a> {
-    pub(super) fn new(target: &'a Target) -> Self {
-        Self {
-            target,
-            retries: target.retries(),
-            is_shrunk: false,
-            is_roomy: false,
-        }
-    }
-
-    /// Changes the request so that this fault does not come again. Each change is made once.
-    pub(super) fn mend(&mut self, fault: &Fault, dialect: Dialect) -> bool {
-        match fault.kind {
-            FaultKind::BadRequest => {
-                let refused = dialect.refused_by(fault.named);
-                refused.map(|field| self.target.do_without(field)).is_some()
-            }
-            FaultKind::ContextLength => !std::mem::replace(&mut self.is_shrunk, true),
-            FaultKind::Empty | FaultKind::Truncated => {
-                let is_limited = fault.is_cut && dialect.token_limit_field.is_some();
-                is_limited && !std::mem::replace(&mut self.is_roomy, true)
-            }
-            _ => false,
-        }
-    }
+/// Gives how long the next call of this target may take: where another one could answer, only so long that it has
+/// its time too.
+fn attempt_within(target: &Target, another: bool, left: Duration) -> Duration {
+    let shared = another.then(|| ATTEMPT.min(left / 2));
+    let most = target.attempt_within().or(shared);
+    most.unwrap_or(left).min(left)
 }
 
 pub(super) fn resting() -> Fault {
@@ -353,25 +340,6 @@ pub(super) fn plain(text: &Text) -> Result<String, FaultKind> {
     match text.is_empty() {
         true => Err(FaultKind::Empty),
         false => Ok(text),
-    }
-}
-
-/// Drops the older half of what was said, by length; of one thing alone, its end.
-pub(super) fn halve(turns: &mut Vec<Turn>) {
-    let length: usize = turns.iter().map(|turn| turn.text.len()).sum();
-    let mut kept = 0;
-    let fits = |turn: &&Turn| {
-        kept += turn.text.len();
-        kept <= length / 2
-    };
-    let count = turns.iter().rev().take_while(fits).count();
-    let surplus = turns.len() - count.clamp(1, turns.len().max(1)).min(turns.len());
-    turns.drain(..surplus);
-    if count == 0
-        && let Some(turn) = turns.last_mut()
-    {
-        let half = turn.text.chars().count() / 2;
-        turn.text = Private(turn.text.chars().take(half.max(1)).collect());
     }
 }
 

@@ -1,5 +1,7 @@
 //! A target: one model endpoint that can be asked.
 
+mod health;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::breaker::{Breaker, BreakerState, Pass};
+use super::breaker::{Breaker, BreakerState};
 use super::config::MAX_TOKENS_RANGE;
 use super::dialect::{Dialect, Field, Refused};
 use super::format::Manner;
@@ -25,13 +27,6 @@ use crate::telemetry::gen_ai::{Asked, Call, Told};
 
 /// How much more room an answer gets that the token limit cut off.
 const MORE_ROOM: u32 = 4;
-
-/// How long one call may take where another target follows: a hosted model that has not answered by then seldom does, and
-/// the other one needs its time too.
-const ATTEMPT: Duration = Duration::from_secs(8);
-
-/// How long a target is left alone whose key or credit was refused: until then no person has mended it.
-const REFUSED_REST: Duration = Duration::from_mins(1);
 
 /// One model endpoint. Cloning gives another handle on the same connections.
 #[derive(Clone)]
@@ -144,13 +139,6 @@ impl Target {
         self.inner.breaker.wait()
     }
 
-    /// Lets a call through, unless the target rests.
-    pub(super) fn pass(&self) -> Option<Pass<'_>> {
-        let pass = self.inner.breaker.pass().ok()?;
-        self.metrics.state(shown(self.state()));
-        Some(pass)
-    }
-
     /// Gives a slot for a call, in the order in which they were asked for; `None` where none became free within `limit`.
     pub(super) async fn slot(&self, limit: Duration) -> Option<SemaphorePermit<'_>> {
         let Inner { slots, clock, .. } = &*self.inner;
@@ -161,17 +149,17 @@ impl Target {
         clock.timeout(limit, slots.acquire()).await.ok()?.ok()
     }
 
-    /// Gives a slot for a call that nobody waits for, while more than half of them are free: those who wait come first.
+    /// Gives a slot for a call that nobody waits for, while more than half of them are free and one is left for those who
+    /// do wait.
     pub(super) fn spare_slot(&self) -> Option<SemaphorePermit<'_>> {
         let Inner { slots, config, .. } = &*self.inner;
-        let is_spare = slots.available_permits() > config.concurrency() / 2;
+        let is_spare = slots.available_permits() > (config.concurrency() / 2).max(1);
         slots.try_acquire().ok().filter(|_| is_spare)
     }
 
-    /// Gives how long one call may take, where the turn has time for it.
-    pub(super) fn attempt_within(&self, another: bool) -> Duration {
-        let most = if another { ATTEMPT } else { Duration::MAX };
-        self.inner.config.attempt_within.unwrap_or(most)
+    /// Gives how long one call may take, where it is configured.
+    pub(super) fn attempt_within(&self) -> Option<Duration> {
+        self.inner.config.attempt_within
     }
 
     /// Gives how often a turn may ask it again.
@@ -218,7 +206,7 @@ impl Target {
         let opened = self.exchange(body, limit).await;
         let took = clock.elapsed().saturating_sub(started);
         let spending = self.spending(&opened);
-        self.count(spending, metered);
+        self.count(spending, opened.is_ok(), metered);
         if let Ok(opened) = &opened {
             traced.told(&told(opened, spending));
         }
@@ -230,6 +218,7 @@ impl Target {
             let text = opened.said?;
             let fault = |kind| Fault {
                 is_cut: text.is_cut,
+                is_wording: true,
                 ..Fault::from(kind)
             };
             Ok(Got {
@@ -254,84 +243,26 @@ impl Target {
         })
     }
 
-    fn count(&self, spending: Spending, metered: Metered<'_>) {
+    fn count(&self, spending: Spending, is_answer: bool, metered: Metered<'_>) {
         metered.end(spending);
         self.metrics.cost(spending.cost.nanos());
-        if spending.untold > 0 {
+        if is_answer && spending.untold > 0 {
             self.metrics.untold();
         }
     }
 
-    /// Notes what a call that had so much time told about the target's health.
-    pub(super) fn note(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) {
-        let opened = self.judge(pass, fault, limit);
-        self.metrics.state(shown(self.state()));
-        if let Some(fault) = fault.filter(|_| opened) {
-            self.metrics.opened();
-            self.alarm(fault);
-        }
-    }
-
-    /// Gives whether that opened the breaker.
-    fn judge(&self, pass: Pass<'_>, fault: Option<&Fault>, limit: Duration) -> bool {
-        let breaker = &self.inner.breaker;
-        let Some(fault) = fault else {
-            pass.good();
-            return false;
-        };
-        match fault.kind {
-            // Who was not given the usual time did not fail.
-            FaultKind::Timeout if limit < self.attempt_within(true) => false,
-            FaultKind::Quota | FaultKind::Auth => {
-                drop(pass);
-                breaker.open_for(REFUSED_REST)
-            }
-            FaultKind::RateLimited => {
-                let counted = pass.bad();
-                let asked_for = fault.retry_after.is_some_and(|rest| breaker.open_for(rest));
-                counted || asked_for
-            }
-            FaultKind::Overloaded
-            | FaultKind::Timeout
-            | FaultKind::Connect
-            | FaultKind::BadResponse => pass.bad(),
-            FaultKind::BadRequest
-            | FaultKind::ContextLength
-            | FaultKind::Filtered
-            | FaultKind::Refused
-            | FaultKind::Empty
-            | FaultKind::Truncated => {
-                pass.good();
-                false
-            }
-        }
-    }
-
-    fn alarm(&self, fault: &Fault) {
-        let model = &self.inner.name;
-        match fault.kind {
-            FaultKind::Quota => tracing::error!(
-                model,
-                %fault,
-                "the model's account has no credit left; it is left alone for a minute at a time"
-            ),
-            FaultKind::Auth => tracing::error!(
-                model,
-                %fault,
-                "the model's server does not accept the key; it is left alone for a minute at a time"
-            ),
-            _ => tracing::warn!(model, %fault, "the model's server is left alone for a while"),
-        }
-    }
-
-    /// Gives what a call took. A request that was refused, or never arrived, took nothing.
+    /// Gives what a call took.
     fn spending(&self, opened: &Result<Opened, Fault>) -> Spending {
         let (usage, is_untold) = match opened {
             Ok(opened) => (
                 opened.usage,
                 opened.usage.input.is_none() && opened.usage.output.is_none(),
             ),
-            Err(fault) => (Usage::default(), fault.kind == FaultKind::Timeout),
+            // A request that was refused, or never arrived, took nothing.
+            Err(fault) => (
+                Usage::default(),
+                fault.status.is_none() && fault.kind != FaultKind::Connect,
+            ),
         };
         let price = self.inner.config.price;
         Spending {
@@ -380,14 +311,6 @@ fn tokens(usage: &Usage) -> metrics::Tokens {
         output: usage.output,
         cached: usage.cached,
         reasoning: usage.reasoning,
-    }
-}
-
-fn shown(state: BreakerState) -> metrics::Breaker {
-    match state {
-        BreakerState::Closed => metrics::Breaker::Closed,
-        BreakerState::HalfOpen => metrics::Breaker::HalfOpen,
-        BreakerState::Open => metrics::Breaker::Open,
     }
 }
 

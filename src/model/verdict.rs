@@ -15,8 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Left {
     /// Repetitions of a call to the same target.
     pub(super) retries: u32,
-    /// Whether another target is still to be asked.
+    /// Whether another target could be asked now.
     pub(super) another: bool,
+    /// Whether there are others, though they may rest.
+    pub(super) others: bool,
     /// The time until the deadline.
     pub(super) time: Duration,
     /// How long to wait before a repetition, beyond the time that the server names.
@@ -66,7 +68,7 @@ fn remedy(kind: FaultKind) -> Remedy {
 
 /// Decides on a fault that no change of the request can mend.
 pub(super) fn verdict(fault: &Fault, left: Left) -> Verdict {
-    let elsewhere = match left.another && left.time >= LEAST {
+    let elsewhere = match left.others && left.time >= LEAST {
         true => Verdict::Next,
         false => Verdict::Stop,
     };
@@ -103,6 +105,7 @@ mod tests {
         Left {
             retries: 1,
             another,
+            others: another,
             time: Duration::from_secs(20),
             backoff: BACKOFF,
         }
@@ -143,6 +146,23 @@ mod tests {
         if kind != Refused {
             assert_eq!(verdict(&fault, spent(true)), Verdict::Next);
         }
+    }
+
+    #[test]
+    fn another_that_rests_is_no_reason_to_hurry_and_better_than_none() {
+        let left = Left {
+            others: true,
+            ..left(false)
+        };
+        assert_eq!(verdict(&Timeout.into(), left), AGAIN);
+        assert_eq!(verdict(&Quota.into(), left), Verdict::Next);
+        assert_eq!(verdict(&Refused.into(), left), Verdict::Stop);
+        let wait = Fault {
+            retry_after: Some(Duration::from_secs(5)),
+            ..RateLimited.into()
+        };
+        let kept = Verdict::Again(Duration::from_millis(5_300));
+        assert_eq!(verdict(&wait, left), kept);
     }
 
     #[rstest]

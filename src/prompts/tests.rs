@@ -583,7 +583,7 @@ fn texts_are_checked_key_by_key() {
     assert_refused("texts/en.toml", "fallback = ", "");
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nlate = \"x\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
+        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");

@@ -2,7 +2,7 @@
 
 use crate::domain::{Author, Failure, HandoffReason, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
-use crate::model::{Asking, Meter, Question, Role, Turn as Line, Unanswered};
+use crate::model::{Answered, Asking, Meter, Question, Role, Turn as Line, Unanswered};
 use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
 use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
@@ -34,8 +34,22 @@ pub(super) async fn answer(
     Asked {
         words: Private(joined(&claimed.waiting)),
         answer: answered
+            .inspect(|answered| note(claimed, answered))
             .map(|answered| answered.answer)
             .map_err(|unanswered| failure(assistant, claimed, &unanswered)),
+    }
+}
+
+/// Logs an answer that did not come as it should.
+fn note(claimed: &Claimed, answered: &Answered) {
+    if answered.is_fallback || answered.attempts > 1 {
+        tracing::info!(
+            conversation = %claimed.conversation.id,
+            model = answered.target,
+            attempts = answered.attempts,
+            is_fallback = answered.is_fallback,
+            "answered, though not at once"
+        );
     }
 }
 

@@ -90,6 +90,8 @@ pub(super) struct Budget<'a> {
     day: Day,
     before: Option<SpentToday>,
     refused: Option<LimitOf>,
+    /// Whether the models were asked in vain: so soon they are not asked for anything else.
+    pub(super) is_in_vain: bool,
 }
 
 impl<'a> Budget<'a> {
@@ -108,6 +110,7 @@ impl<'a> Budget<'a> {
             day: Day::of(now, &assistant.zone),
             before: None,
             refused: None,
+            is_in_vain: false,
         }
     }
 

@@ -158,6 +158,7 @@ async fn decide(
             }
             let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
             laps.lap(Stage::Ask);
+            budget.is_in_vain = asked.answer.is_err();
             judge::judge(asked, rules, terms)
         }
     })
@@ -205,9 +206,9 @@ async fn settle(
             evidence,
         } => {
             let transcript = ask::transcript(store, writer.claimed).await?;
-            let is_spent = budget.reached().await?.is_some();
+            let is_spared = budget.is_in_vain || budget.reached().await?.is_some();
             laps.lap(Stage::Judge);
-            let summary = match is_spent {
+            let summary = match is_spared {
                 true => None,
                 false => ask::summary(writer, &transcript, reason, budget.meter).await,
             };

@@ -83,13 +83,8 @@ pub(super) fn begin(
     };
     let (job, assistant) = (shared.clone(), Arc::clone(assistant));
     drop(shared.shutdown.spawn_contained(async move {
-        tokio::select! {
-            biased;
-            () = job.shutdown.stopping() => {}
-            made = make(&job, &assistant, &conversation, overflow) => match made {
-                Ok(()) => {}
-                Err(error) => tracing::warn!(%error, conversation = %conversation.id, "no running summary"),
-            }
+        if let Err(error) = make(&job, &assistant, &conversation, overflow).await {
+            tracing::warn!(%error, conversation = %conversation.id, "no running summary");
         }
         drop(right);
     }));
@@ -122,7 +117,13 @@ async fn make(
         SUMMARY_WITHIN,
         &meter,
     );
-    let summary = folding.await.map(|text| Summary {
+    // The stop cuts the call short; what it has cost by then is written down all the same.
+    let text = tokio::select! {
+        biased;
+        () = shared.shutdown.stopping() => None,
+        text = folding => text,
+    };
+    let summary = text.map(|text| Summary {
         text,
         up_to,
         expires_at: memory.forgotten_at(newest),

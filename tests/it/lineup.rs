@@ -63,9 +63,9 @@ const TRUNCATED: Does = Does::Says(
 );
 
 /// Tells how many calls of a model ended, by what they ended in.
-async fn ended(world: &World, model: &str, fault: &str) -> f64 {
+async fn ended(world: &World, model: &str, fault: &str) -> u64 {
     let series = format!("model_requests_total{{model=\"{model}\",result=\"{fault}\"}}");
-    Scrape::of(world).await.value(&series)
+    Scrape::of(world).await.count(&series)
 }
 
 /// Lets time go by until everything is done, but never while a model thinks: it has all the time it needs.
@@ -75,7 +75,7 @@ pub(crate) async fn finish(world: &World) {
         if counts.waiting == 0 && counts.open_deliveries == [0, 0] {
             return;
         }
-        if Scrape::of(world).await.sum("model_calls{") == 0.0 {
+        if Scrape::of(world).await.sum("model_calls{") < 0.5 {
             world.clock.advance(Duration::from_millis(250));
         }
         world.breathe().await;
@@ -92,10 +92,10 @@ async fn wait_out(world: &World, time: Duration) {
 }
 
 /// Waits until a gauge of the main model stands as it should.
-async fn gauge(world: &World, name: &str, expected: u32) {
+async fn gauge(world: &World, name: &str, expected: u64) {
     let series = format!("{name}{{model=\"main\"}}");
     let reached = async {
-        while Scrape::of(world).await.value(&series) != f64::from(expected) {
+        while Scrape::of(world).await.count(&series) != expected {
             tokio::task::yield_now().await;
         }
     };
@@ -150,10 +150,10 @@ async fn every_fault_has_its_action(
         assert_eq!(world.outcomes("u1"), [outcome]);
         assert_eq!(world.heard("u1").len(), 1, "one word, whatever happened");
         let counted = ended(&world, "main", fault).await;
-        assert_eq!(counted as u64, calls.0, "calls that ended in {fault}");
+        assert_eq!(counted, calls.0, "calls that ended in {fault}");
         let by_fallback = "replies_by_fallback_total{assistant=\"support\"}";
-        let by_fallback = Scrape::of(&world).await.value(by_fallback);
-        assert_eq!(by_fallback as u64, calls.1);
+        let by_fallback = Scrape::of(&world).await.count(by_fallback);
+        assert_eq!(by_fallback, calls.1);
         world.end().await;
     }
 }
@@ -227,7 +227,7 @@ async fn the_deadline_holds_and_nobody_else_is_slowed(#[case] plan: Plan) {
         world.clock.advance(SECOND);
         world.breathe().await;
     }
-    world.clock.advance(SECOND - Duration::from_millis(250));
+    world.clock.advance(Duration::from_millis(750));
     world.breathe().await;
     assert_eq!(world.heard("u1"), [""; 0], "given up too early");
     world.clock.advance(Duration::from_millis(250));
@@ -236,6 +236,117 @@ async fn the_deadline_holds_and_nobody_else_is_slowed(#[case] plan: Plan) {
     assert_eq!(world.outcomes("u1"), ["failed(model)"]);
     assert_eq!(world.outcomes("u2"), ["replied"]);
     assert_eq!(world.model.request_count(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn within_a_short_deadline_the_second_model_has_its_time_too() {
+    let world = World::with_models(true, "deadline = \"5s\"", "").await;
+    world.model.misbehave(Plan::hang());
+    for number in 0..5_u64 {
+        world.says(&format!("u{number}"), "Hello?").await;
+        world.clock.advance(SECOND);
+        soon(world.model.wait_for(number + 1)).await;
+        world.clock.advance(Duration::from_millis(2_500));
+        world.rest().await;
+        assert_eq!(world.outcomes(&format!("u{number}")), ["replied"]);
+    }
+    // Half of a deadline is a fair time for a model, so it is left alone by now.
+    world.tells("u9", "Hello?").await;
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (5, 6)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn while_the_first_model_rests_the_other_has_all_the_time() {
+    let world = World::with_models(true, "", "").await;
+    AUTH.to(&world.model);
+    world.tells("u0", "Hello?").await;
+    world.spare.misbehave(Plan::delay(12 * SECOND));
+    world.says("u1", "Hello?").await;
+    world.clock.advance(SECOND);
+    soon(world.spare.wait_for(2)).await;
+    world.clock.advance(12 * SECOND);
+    world.rest().await;
+    assert_eq!(world.outcomes("u1"), ["replied"]);
+    assert_eq!(
+        (world.model.request_count(), world.spare.request_count()),
+        (1, 2)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_who_is_asked_to_wait_a_second_does_not_slow_the_others_for_longer() {
+    let world = World::with_models(false, "", "").await;
+    world
+        .model
+        .misbehave(Plan::status(429).header("retry-after", "1").times(1));
+    world.model.misbehave(Plan::delay(6 * SECOND));
+    for number in 0..20 {
+        world.says(&format!("u{number}"), "Hello?").await;
+    }
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(1)).await;
+    gauge(&world, "model_calls", 19).await;
+    world.clock.advance(2 * SECOND);
+    gauge(&world, "model_calls", 20).await;
+    world.clock.advance(6 * SECOND);
+    world.rest().await;
+    for number in 0..20 {
+        assert_eq!(world.outcomes(&format!("u{number}")), ["replied"]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_more_room_is_not_thought_to_refuse_the_field() {
+    let world = World::with_models(false, "", "").await;
+    let too_large = r#"{"error":{"message":"max_tokens is too large: 3200","param":"max_tokens"}}"#;
+    let too_large = Reply::Raw(400, too_large.to_owned());
+    TRUNCATED.once(&world.model);
+    world.model.script([too_large]);
+    world.says("u1", "Tell me everything.").await;
+    finish(&world).await;
+    world.tells("u2", "Hello?").await;
+    let asked = world.model.requests();
+    let rooms = asked.iter().map(|asked| asked.json()["max_tokens"].clone());
+    assert_eq!(
+        rooms.collect::<Vec<_>>(),
+        [json!(800), json!(3_200), json!(800)]
+    );
+    world.end().await;
+}
+
+#[rstest]
+#[case::a_wall_before_it(Does::Says(403, "<html>blocked</html>"))]
+#[case::half_an_object(Does::Says(200, r#"{"choices":[{"message":{"content":"{\"reply\":"}}]}"#))]
+#[tokio::test]
+async fn what_one_customer_causes_costs_no_other_the_model(#[case] does: Does) {
+    let world = World::with_models(true, "", "").await;
+    for number in 0..6 {
+        does.once(&world.model);
+        does.once(&world.model);
+        world.says(&format!("u{number}"), "<script>").await;
+        finish(&world).await;
+    }
+    world.model.clear();
+    world.tells("u9", "Hello?").await;
+    assert_eq!(world.model.request_count(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_is_handed_over_for_want_of_an_answer_does_not_wait_for_a_summary() {
+    let world = World::with_models(false, "", "[reply]\nunanswered = \"hand_off\"").await;
+    world.model.misbehave(Plan::hang());
+    world.says("u1", "Hello?").await;
+    wait_out(&world, 25 * SECOND).await;
+    assert_eq!(world.outcomes("u1"), ["handed_off"]);
+    assert_eq!(world.model.request_count(), 1);
     world.end().await;
 }
 
@@ -350,7 +461,7 @@ async fn a_model_that_is_gone_is_left_alone_and_found_again() {
     assert_eq!(world.model.request_count(), 5, "five failures are enough");
     assert_eq!(world.spare.request_count(), 9);
     let breaker = "model_breaker{model=\"main\"}";
-    assert_eq!(Scrape::of(&world).await.value(breaker) as u64, 2);
+    assert_eq!(Scrape::of(&world).await.count(breaker), 2);
     world.model.behave();
     world.clock.advance(5 * SECOND);
     world.tells("u9", "Hello?").await;
@@ -358,11 +469,11 @@ async fn a_model_that_is_gone_is_left_alone_and_found_again() {
         (world.model.request_count(), world.spare.request_count()),
         (6, 9)
     );
-    assert_eq!(Scrape::of(&world).await.value(breaker) as u64, 1);
+    assert_eq!(Scrape::of(&world).await.count(breaker), 1);
     for number in 0..15 {
         world.tells(&format!("v{number}"), "Hello?").await;
     }
-    assert_eq!(Scrape::of(&world).await.value(breaker) as u64, 0);
+    assert_eq!(Scrape::of(&world).await.count(breaker), 0);
     assert_eq!(world.spare.request_count(), 9);
     world.end().await;
 }
@@ -449,7 +560,7 @@ async fn those_who_wait_for_a_slot_are_counted_and_served_in_turn() {
         body["messages"].as_array().unwrap().last().unwrap()["content"].clone()
     });
     assert_eq!(
-        Vec::from_iter(asked),
+        asked.collect::<Vec<_>>(),
         ["question 0", "question 1", "question 2"]
     );
     world.end().await;
@@ -473,7 +584,7 @@ async fn who_waits_for_a_slot_too_long_asks_the_next_model() {
         (1, 7)
     );
     assert_eq!(
-        ended(&world, "main", "timeout").await as u64,
+        ended(&world, "main", "timeout").await,
         1,
         "a wait is no fault of the model's"
     );
@@ -503,7 +614,7 @@ async fn a_share_of_the_customers_begins_with_another_model_and_always_the_same_
     let share = spare.count();
     assert!((4..=22).contains(&share), "{share} of 60 at 20 %");
     let by_fallback = "replies_by_fallback_total{assistant=\"support\"}";
-    assert_eq!(Scrape::of(&world).await.value(by_fallback) as u64, 0);
+    assert_eq!(Scrape::of(&world).await.count(by_fallback), 0);
     world.end().await;
 }
 
@@ -514,7 +625,7 @@ async fn the_first_byte_has_a_time_of_its_own() {
     world.says("u1", "Hello?").await;
     wait_out(&world, 2 * SECOND).await;
     assert_eq!(world.outcomes("u1"), ["failed(model)"]);
-    assert_eq!(ended(&world, "main", "timeout").await as u64, 1);
+    assert_eq!(ended(&world, "main", "timeout").await, 1);
     world.end().await;
 }
 

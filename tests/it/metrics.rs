@@ -57,6 +57,11 @@ impl Scrape {
         *value.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
+    /// Gives the value of a series that counts; the prefix is left out.
+    pub(crate) fn count(&self, series: &str) -> u64 {
+        format!("{:.0}", self.value(series)).parse().unwrap()
+    }
+
     /// Gives the sum of all series that begin so; the prefix is left out.
     pub(crate) fn sum(&self, beginning: &str) -> f64 {
         let beginning = format!("frontdesk_{beginning}");

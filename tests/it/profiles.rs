@@ -128,10 +128,12 @@ fn fault(name: &str, configured: Configured) -> Option<&'static str> {
         "openai-filter" | "azure-filter" => "filtered",
         "openai-quota" | "openrouter-no-credit" => "quota",
         "openai-slow-down" => "rate_limited",
-        "openai-overloaded" | "overloaded-529" | "openrouter-200-error" | "gateway-html" => {
-            "overloaded"
-        }
-        "odd-error-in-200" | "odd-error-in-choice" => "overloaded",
+        "openai-overloaded"
+        | "overloaded-529"
+        | "openrouter-200-error"
+        | "gateway-html"
+        | "odd-error-in-200"
+        | "odd-error-in-choice" => "overloaded",
         "odd-choices-null" | "odd-choices-empty" => "empty",
         // A tool call has no content in any case.
         "odd-content-null" if !matches!(configured, Configured::Tools) => "empty",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use frontdesk::sandbox::Plan;
 use frontdesk::sandbox::model::{Model, Reply};
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::world::{World, soon};
@@ -322,13 +323,20 @@ async fn a_summary_that_is_switched_off_again_is_not_shown() {
     world.end().await;
 }
 
+#[rstest]
+#[case::four(4, 2)]
+#[case::two(2, 1)]
+#[case::one(1, 0)]
 #[tokio::test]
-async fn a_server_with_few_slots_keeps_half_of_them_for_those_who_wait() {
+async fn a_server_with_few_slots_keeps_half_of_them_for_those_who_wait(
+    #[case] concurrency: usize,
+    #[case] summaries: usize,
+) {
     let world = World::with("\n[memory]\nmessages = 1\nsummary = true\n").await;
     let world = world
         .restart_replacing(
             "model = \"stand-in\"",
-            "model = \"stand-in\"\nconcurrency = 4",
+            &format!("model = \"stand-in\"\nconcurrency = {concurrency}"),
         )
         .await;
     answers(&world.model);
@@ -336,9 +344,9 @@ async fn a_server_with_few_slots_keeps_half_of_them_for_those_who_wait() {
     for number in 0..4 {
         world.tells(&format!("u{number}"), "hello").await;
     }
-    wait_for_asked(&world, 2).await;
+    wait_for_asked(&world, summaries).await;
     world.breathe().await;
-    assert_eq!(asked(&world).len(), 2);
+    assert_eq!(asked(&world).len(), summaries);
     world.end().await;
 }
 

@@ -55,7 +55,7 @@ impl Lineup {
         let started = self.clock.elapsed();
         let run = self.run(prepare, self.deadline, &asking).await;
         let elapsed = self.clock.elapsed().saturating_sub(started);
-        let is_slow = |run: &Run<'_, bool>| elapsed > run.target.attempt_within(true);
+        let is_slow = |run: &Run<'_, bool>| elapsed > self.usual(run.target);
         Probed {
             is_slow: run.as_ref().is_ok_and(is_slow),
             said: run

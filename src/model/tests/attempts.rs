@@ -291,7 +291,7 @@ async fn a_text_has_a_time_of_its_own() {
 }
 
 #[tokio::test]
-async fn nothing_is_held_against_a_target_that_had_less_than_the_usual_time() {
+async fn nothing_is_held_against_a_target_that_had_less_than_half_of_the_usual_time() {
     let clock = clock();
     let (server, config) = Server::start(silent).await;
     let target = Alone::new(&config, &clock);
@@ -299,11 +299,11 @@ async fn nothing_is_held_against_a_target_that_had_less_than_the_usual_time() {
     for calls in 1..=9 {
         let complete = target
             .lineup
-            .complete("Be brief.", &turns, 7 * SECOND, &asking);
+            .complete("Be brief.", &turns, 3 * SECOND, &asking);
         tokio::pin!(complete);
         breathe(&mut complete).await;
         assert_eq!(server.calls(), calls);
-        clock.advance(7 * SECOND);
+        clock.advance(3 * SECOND);
         assert_eq!(now(complete).await.unwrap_err().kind, FaultKind::Timeout);
     }
 }

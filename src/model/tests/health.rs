@@ -2,22 +2,20 @@
 
 use super::*;
 
-const LONG: Duration = Duration::from_secs(8);
-
 fn target() -> (Target, Clock) {
     let clock = clock();
     let config = toml::from_str("base_url = 'http://127.0.0.1:1'\nmodel = 'm'").unwrap();
     (Target::new("main", &config, clock.clone()).unwrap(), clock)
 }
 
-/// A call ends with this fault, after so much time was allowed.
-fn ends(target: &Target, fault: &Fault, limit: Duration) {
-    target.note(target.pass().unwrap(), Some(fault), limit);
+/// A call ends with this fault, though it had about the usual time.
+fn ends(target: &Target, fault: &Fault) {
+    target.note(target.pass().unwrap(), Some(fault), true);
 }
 
 fn fails(target: &Target, times: u32) {
     for _ in 0..times {
-        ends(target, &FaultKind::Overloaded.into(), LONG);
+        ends(target, &FaultKind::Overloaded.into());
     }
 }
 
@@ -31,28 +29,28 @@ enum Does {
 }
 
 #[rstest]
-#[case(FaultKind::RateLimited, LONG, Does::Count)]
-#[case(FaultKind::Overloaded, LONG, Does::Count)]
-#[case(FaultKind::Quota, LONG, Does::Open)]
-#[case(FaultKind::Auth, LONG, Does::Open)]
-#[case(FaultKind::BadRequest, LONG, Does::Begin)]
-#[case(FaultKind::ContextLength, LONG, Does::Begin)]
-#[case(FaultKind::Filtered, LONG, Does::Begin)]
-#[case(FaultKind::Refused, LONG, Does::Begin)]
-#[case(FaultKind::Empty, LONG, Does::Begin)]
-#[case(FaultKind::Truncated, LONG, Does::Begin)]
-#[case(FaultKind::Timeout, LONG, Does::Count)]
-#[case(FaultKind::Timeout, LONG / 2, Does::Nothing)]
-#[case(FaultKind::Connect, LONG / 2, Does::Count)]
-#[case(FaultKind::BadResponse, LONG, Does::Count)]
+#[case(FaultKind::RateLimited, true, Does::Count)]
+#[case(FaultKind::Overloaded, true, Does::Count)]
+#[case(FaultKind::Quota, true, Does::Open)]
+#[case(FaultKind::Auth, true, Does::Open)]
+#[case(FaultKind::BadRequest, true, Does::Begin)]
+#[case(FaultKind::ContextLength, true, Does::Begin)]
+#[case(FaultKind::Filtered, true, Does::Begin)]
+#[case(FaultKind::Refused, true, Does::Begin)]
+#[case(FaultKind::Empty, true, Does::Begin)]
+#[case(FaultKind::Truncated, true, Does::Begin)]
+#[case(FaultKind::Timeout, true, Does::Count)]
+#[case(FaultKind::Timeout, false, Does::Nothing)]
+#[case(FaultKind::Connect, false, Does::Count)]
+#[case(FaultKind::BadResponse, true, Does::Count)]
 fn each_kind_tells_something_about_the_target(
     #[case] kind: FaultKind,
-    #[case] limit: Duration,
+    #[case] is_fair: bool,
     #[case] expected: Does,
 ) {
     let (target, _clock) = target();
     fails(&target, 3);
-    ends(&target, &kind.into(), limit);
+    target.note(target.pass().unwrap(), Some(&kind.into()), is_fair);
     let does = if target.state() == BreakerState::Open {
         Does::Open
     } else {
@@ -78,9 +76,8 @@ fn a_target_that_asks_to_be_left_alone_is_left_alone_for_so_long() {
         retry_after: Some(Duration::from_secs(20)),
         ..FaultKind::RateLimited.into()
     };
-    ends(&target, &fault, LONG);
+    ends(&target, &fault);
     assert_eq!(target.rests(), Some(Duration::from_secs(20)));
     clock.advance(Duration::from_secs(20));
-    target.note(target.pass().unwrap(), None, LONG);
-    assert_eq!(target.state(), BreakerState::HalfOpen);
+    assert_eq!(target.state(), BreakerState::Closed);
 }

@@ -28,9 +28,9 @@ impl Bench {
         Day::of(self.clock.now(), &TimeZone::UTC)
     }
 
-    fn bill(&self, spending: Spending) -> Option<Bill> {
+    fn bill(&self, spending: Spending) -> Bill {
         let day = self.today().date;
-        Some(Bill { day, spending })
+        Bill { day, spending }
     }
 
     async fn spent(&self, claimed: &Claimed) -> SpentToday {
@@ -44,7 +44,7 @@ impl Bench {
         let claimed = self.claim_one().await;
         let settled = self
             .store
-            .settle(&claimed.lease, settlement, self.bill(CALL));
+            .settle(&claimed.lease, settlement, Some(self.bill(CALL)));
         assert!(matches!(settled.await.unwrap(), Settled::Applied { .. }));
         claimed
     }
@@ -67,16 +67,24 @@ async fn every_end_of_a_turn_writes_down_what_it_took(#[values(InSqlite)] on: Da
     bench.tells("ana", "one").await;
     let superseded = bench.claim_one().await;
     let lease = &superseded.lease;
-    store.supersede(lease, bench.bill(UNTOLD)).await.unwrap();
+    store
+        .supersede(lease, Some(bench.bill(UNTOLD)))
+        .await
+        .unwrap();
     bench.clock.advance(SECOND);
     let returned = bench.claim_one().await;
     let now = bench.clock.now();
     let lease = &returned.lease;
-    store.give_back(lease, now, bench.bill(CALL)).await.unwrap();
+    store
+        .give_back(lease, now, Some(bench.bill(CALL)))
+        .await
+        .unwrap();
     let stale = bench.claim_one().await;
     bench.upset_by_operator(&stale).await;
     let late = bench.reply("Too late.");
-    let settled = store.settle(&stale.lease, &late, bench.bill(CALL)).await;
+    let settled = store
+        .settle(&stale.lease, &late, Some(bench.bill(CALL)))
+        .await;
     assert_eq!(settled.unwrap(), Settled::Stale);
 
     let sums = CALL.plus(UNTOLD).plus(CALL).plus(CALL);
@@ -110,7 +118,7 @@ async fn an_end_that_is_reported_twice_is_written_down_once(#[values(InSqlite)] 
     let bench = Bench::on(on);
     let claimed = bench.spends("ana", &silent(Outcome::Replied)).await;
     let again = silent(Outcome::Replied);
-    let bill = bench.bill(CALL);
+    let bill = Some(bench.bill(CALL));
     let settled = bench.store.settle(&claimed.lease, &again, bill).await;
     assert_eq!(settled.unwrap(), Settled::Stale);
     bench.store.supersede(&claimed.lease, bill).await.unwrap();
@@ -158,7 +166,7 @@ async fn no_number_that_a_server_tells_stops_the_turns(#[values(InSqlite)] on: D
         let silent = silent(Outcome::Replied);
         let settled = bench
             .store
-            .settle(&claimed.lease, &silent, bench.bill(all))
+            .settle(&claimed.lease, &silent, Some(bench.bill(all)))
             .await;
         assert!(
             matches!(settled, Ok(Settled::Applied { .. })),
@@ -182,7 +190,7 @@ async fn an_erased_customer_leaves_no_sum_and_what_the_assistant_took_stays(
     assert_eq!(bench.days("conversation_spending").len(), 0);
     // Another stands in the place by now, and is not charged for the turn that ends too late.
     let bob = bench.spends("bob", &silent(Outcome::Replied)).await;
-    let bill = bench.bill(CALL);
+    let bill = Some(bench.bill(CALL));
     bench.store.supersede(&late.lease, bill).await.unwrap();
     let spent = bench.spent(&bob).await;
     assert_eq!(spent.customer, CALL);

@@ -89,16 +89,21 @@ async fn who_waits_to_ask_again_holds_no_slot() {
 }
 
 #[tokio::test]
-async fn who_waits_behind_what_nobody_waits_for_asks_the_next_target_in_time() {
+async fn who_waits_behind_one_with_more_time_asks_the_next_target_in_time() {
     let clock = clock();
-    let (first, first_config) = scripted([silent()], "concurrency = 1").await;
-    let (_second, second_config) = scripted([], "").await;
+    let script = [refusal(400, 1), silent()];
+    let (first, first_config) = scripted(script, "concurrency = 1").await;
+    let (_second, second_config) = scripted([refusal(429, 3)], "").await;
     let target = both(&first_config, &second_config, &clock);
-    let (aside, asking) = (summary(&target), target.answer());
-    tokio::pin!(aside, asking);
-    breathe(&mut aside).await;
-    breathe(&mut asking).await;
+    target.answer().await.unwrap_err();
+    // While the second rests, the first has all the time.
+    let (one, other) = (target.answer(), target.answer());
+    tokio::pin!(one, other);
+    breathe(&mut one).await;
+    clock.advance(4 * SECOND);
+    breathe(&mut other).await;
     clock.advance(8 * SECOND);
-    assert_eq!(now(asking).await.unwrap().target, "second");
-    assert_eq!(first.calls(), 1);
+    assert_eq!(now(other).await.unwrap().target, "second");
+    breathe(&mut one).await;
+    assert_eq!(first.calls(), 2);
 }
