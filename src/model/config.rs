@@ -125,7 +125,9 @@ impl TargetConfig {
     /// Lets as many calls be under way at once as there are turns, where neither the file nor the preset says a number.
     pub fn follow(&mut self, turns: usize) {
         let known = self.concurrency.or(self.ways().concurrency);
-        self.concurrency = Some(known.unwrap_or(turns));
+        // A number of turns that cannot be is told where it stands, and not here once more.
+        let turns = Some(turns).filter(|turns| check::CONCURRENCY_RANGE.contains(turns));
+        self.concurrency = known.or(turns);
     }
 
     /// Gives the calls that may be under way at once.

@@ -508,10 +508,7 @@ async fn a_turn_waits_for_its_only_model_where_that_is_in_time() {
 async fn a_key_that_is_refused_is_shown_once_a_minute(#[case] does: Does) {
     let world = World::with_models(true, "", "").await;
     does.to(&world.model);
-    let opened = async || {
-        let series = "model_breaker_opened_total{model=\"main\"}";
-        Scrape::of(&world).await.value(series) as u64
-    };
+    let opened = "model_breaker_opened_total{model=\"main\"}";
     // Those who ask at once are refused at once, and one of them says so.
     let hold = world.model.hold();
     for number in 0..3 {
@@ -521,7 +518,7 @@ async fn a_key_that_is_refused_is_shown_once_a_minute(#[case] does: Does) {
     soon(world.model.wait_for(3)).await;
     drop(hold);
     world.rest().await;
-    assert_eq!(opened().await, 1);
+    Scrape::of(&world).await.shows(&[(opened, 1.0)]);
     for number in 3..9 {
         world.tells(&format!("u{number}"), "Hello?").await;
     }
@@ -536,7 +533,7 @@ async fn a_key_that_is_refused_is_shown_once_a_minute(#[case] does: Does) {
         (world.model.request_count(), world.spare.request_count()),
         (4, 11)
     );
-    assert_eq!(opened().await, 2);
+    Scrape::of(&world).await.shows(&[(opened, 2.0)]);
     world.end().await;
 }
 
@@ -610,9 +607,9 @@ async fn a_share_of_the_customers_begins_with_another_model_and_always_the_same_
         heard.iter().all(|heard| heard[0] == heard[1]),
         "the same ones each time"
     );
-    let spare = heard.iter().filter(|heard| heard[0].contains("spare"));
-    let share = spare.count();
-    assert!((4..=22).contains(&share), "{share} of 60 at 20 %");
+    let by_spare = heard.iter().filter(|heard| heard[0].contains("spare"));
+    let count = by_spare.count();
+    assert!((4..=22).contains(&count), "{count} of 60 at 20 %");
     let by_fallback = "replies_by_fallback_total{assistant=\"support\"}";
     assert_eq!(Scrape::of(&world).await.count(by_fallback), 0);
     world.end().await;

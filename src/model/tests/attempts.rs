@@ -163,7 +163,7 @@ async fn what_was_cut_off_gets_more_room_where_there_was_a_limit(
     );
     let seen = server.seen.lock().unwrap();
     let seen = seen.iter().map(|(_, _, body)| body["max_tokens"].as_u64());
-    assert_eq!(Vec::from_iter(seen), rooms);
+    assert_eq!(seen.collect::<Vec<_>>(), rooms);
     // What nobody could use took its tokens all the same.
     let (total, calls) = (target.meter.total(), rooms.len() as u64);
     assert_eq!(
@@ -212,14 +212,16 @@ async fn two_who_are_refused_at_once_both_do_without() {
     tokio::pin!(one, other);
     breathe(&mut one).await;
     breathe(&mut other).await;
-    go.iter().for_each(|go| go.notify_one());
+    for go in go {
+        go.notify_one();
+    }
     assert_eq!(now(one).await.unwrap().attempts, 2);
     assert_eq!(now(other).await.unwrap().attempts, 2);
     let seen = server.seen.lock().unwrap();
     let sends = seen
         .iter()
         .map(|(_, _, body)| body.get("max_tokens").is_some());
-    assert_eq!(Vec::from_iter(sends), [true, true, false, false]);
+    assert_eq!(sends.collect::<Vec<_>>(), [true, true, false, false]);
 }
 
 #[tokio::test]
