@@ -265,3 +265,41 @@ fn a_store_needs_room_for_a_message_and_for_what_is_under_way() {
         ]
     );
 }
+
+#[test]
+fn an_attempt_may_be_as_long_as_the_longest_turn_that_makes_it() {
+    let text = |attempt: &str| {
+        let slow = GOOD.replace(
+            "model = \"llama\"",
+            &format!("model = \"llama\"\nattempt_within = \"{attempt}\""),
+        );
+        let patient = "[assistants.patient]\nsecrets = [\"env::INBOUND\"]\ncampaign_id = \"c-2\"\ndeadline = \"60s\"";
+        format!("{slow}\n{patient}\nbusiness = {{ name = \"Acme\" }}")
+    };
+    assert_eq!(problems(&text("60s")), [""; 0]);
+    let found = problems(&text("61s"));
+    assert!(
+        found.len() == 1 && found[0].contains("models.main.attempt_within"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_limit_of_money_needs_a_price_of_each_model_that_may_answer() {
+    let spare = "[models.spare]\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"m\"\n";
+    let text = GOOD
+        .replace(
+            "model = \"llama\"",
+            "model = \"llama\"\nprice = { input = 1, output = 2 }",
+        )
+        .replace(
+            "[assistants.support]",
+            &format!("{spare}[assistants.support]\nmodels = [\"main\", \"spare\"]"),
+        );
+    let text = format!("{text}[assistants.support.limits]\ncustomer_cost_a_day = 0.5\n");
+    let found = problems(&text);
+    assert!(
+        found.len() == 1 && found[0].contains("`spare` has no price"),
+        "{found:?}"
+    );
+}

@@ -322,16 +322,46 @@ mod tests {
     #[test]
     fn calls_from_before_say_nothing_about_a_target_that_is_open() {
         let (breaker, clock) = breaker();
-        let old = [breaker.pass().unwrap(), breaker.pass().unwrap()];
+        let mut old = [(); 5].map(|()| breaker.pass().unwrap()).into_iter();
+        let mut old = || old.next().unwrap();
         fail(&breaker, FAILURES_MAX);
-        let [good, bad] = old;
-        good.good();
-        assert_eq!(breaker.state(), BreakerState::Open);
+        old().good();
+        assert!(!old().bad());
+        assert_eq!(
+            breaker.wait(),
+            Some(REST_MIN),
+            "neither ends it nor adds to it"
+        );
         clock.advance(REST_MIN);
         let probe = breaker.pass().unwrap();
+        old().good();
+        drop(old());
+        assert!(breaker.pass().is_err(), "one probe is under way");
+        assert!(!old().bad());
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        drop(probe);
+        assert!(breaker.pass().is_ok());
+    }
+
+    #[test]
+    fn probes_of_an_earlier_time_say_nothing_about_this_one() {
+        let (breaker, clock) = breaker();
+        fail(&breaker, FAILURES_MAX);
+        clock.advance(REST_MIN);
+        for _ in 0..3 {
+            breaker.pass().unwrap().good();
+        }
+        let [fails, well, dropped, bad] = [(); 4].map(|()| breaker.pass().unwrap());
+        assert!(fails.bad());
+        clock.advance(2 * REST_MIN);
+        let probe = breaker.pass().unwrap();
+        well.good();
+        drop(dropped);
+        assert!(breaker.pass().is_err(), "one probe is under way");
         assert!(!bad.bad());
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
         drop(probe);
+        assert!(breaker.pass().is_ok());
     }
 
     #[test]
@@ -341,6 +371,13 @@ mod tests {
         breaker.open_for(Duration::from_secs(3));
         assert_eq!(breaker.wait(), Some(Duration::from_secs(30)));
         clock.advance(Duration::from_secs(30));
+        breaker.pass().unwrap().bad();
+        assert_eq!(
+            breaker.wait(),
+            Some(2 * REST_MIN),
+            "what fails doubles its own rest"
+        );
+        clock.advance(2 * REST_MIN);
         breaker.pass().unwrap().good();
         breaker.open_for(Duration::from_hours(9));
         assert_eq!(breaker.wait(), Some(REST_MAX));

@@ -354,6 +354,8 @@ mod tests {
     )]
     #[case(401, "<html>nope</html>", Auth)]
     #[case(402, "", Quota)]
+    #[case(401, r#"{"error":{"type":"server_error"}}"#, Auth)]
+    #[case(503, r#"{"error":{"type":"invalid_request_error"}}"#, Overloaded)]
     #[case(403, "", BadRequest)]
     #[case(403, "<html>Forbidden: the request was blocked</html>", BadRequest)]
     #[case(403, r#"{"error":{"type":"permission_error"}}"#, Auth)]
@@ -395,6 +397,32 @@ mod tests {
     #[case(200, r#"{"error":"boom"}"#, BadResponse)]
     fn kinds(#[case] status: u16, #[case] body: &str, #[case] kind: FaultKind) {
         assert_eq!(Complaint::from_body(body.as_bytes()).kind(status), kind);
+    }
+
+    #[rstest]
+    #[case::by_place(
+        r#"{"error":{"param":"max_tokens","message":"not with this temperature"}}"#,
+        &[Field::MaxTokens]
+    )]
+    #[case::by_validator(
+        r#"{"detail":[{"loc":["body","temperature"],"msg":"no tools, no max_tokens"}]}"#,
+        &[Field::Temperature]
+    )]
+    #[case::by_words(
+        r#"{"error":{"param":null,"message":"Use 'max_completion_tokens'"}}"#,
+        &[Field::MaxCompletionTokens]
+    )]
+    #[case::by_a_place_that_says_nothing(
+        r#"{"error":{"param":"body","message":"No tools here"}}"#,
+        &[Field::Tools]
+    )]
+    #[case::by_text("max_tokens is too large", &[Field::MaxTokens])]
+    #[case::not_by_an_echo(r#"{"detail":[{"msg":"wrong","input":{"temperature":9}}]}"#, &[])]
+    fn the_place_is_surer_than_the_words(#[case] body: &str, #[case] named: &[Field]) {
+        let all = named
+            .iter()
+            .fold(Fields::default(), |all, field| all.with(*field));
+        assert_eq!(Complaint::from_body(body.as_bytes()).named(), all);
     }
 
     #[rstest]

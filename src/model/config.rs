@@ -125,7 +125,9 @@ impl TargetConfig {
     /// Lets as many calls be under way at once as there are turns, where neither the file nor the preset says a number.
     pub fn follow(&mut self, turns: usize) {
         let known = self.concurrency.or(self.ways().concurrency);
-        self.concurrency = Some(known.unwrap_or(turns));
+        // A number of turns that cannot be is told where it stands, and not here once more.
+        let turns = Some(turns).filter(|turns| check::CONCURRENCY_RANGE.contains(turns));
+        self.concurrency = known.or(turns);
     }
 
     /// Gives the calls that may be under way at once.
@@ -182,95 +184,4 @@ impl TargetConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    fn config(toml: &str) -> TargetConfig {
-        toml::from_str(toml).unwrap()
-    }
-
-    fn keys(config: &TargetConfig) -> Vec<String> {
-        config
-            .check()
-            .into_iter()
-            .map(|problem| problem.key)
-            .collect()
-    }
-
-    #[test]
-    fn two_fields_are_enough() {
-        let config = config("base_url = 'http://localhost:8080/v1'\nmodel = 'm'");
-        assert_eq!(keys(&config), [""; 0]);
-        assert_eq!(config.answer_mode(), AnswerMode::JsonSchema);
-        assert_eq!((config.max_tokens, config.concurrency()), (800, 2_000));
-        assert!(config.temperature.is_none() && config.key().is_none());
-    }
-
-    #[test]
-    fn unknown_fields_and_literal_keys_are_refused() {
-        for more in [
-            "colour = 'red'",
-            "api_key = 'sk-123'",
-            "answer = 'xml'",
-            "attempt_within = '-1s'",
-            "preset = 'acme'",
-        ] {
-            let text = format!("base_url = 'https://h/v1'\nmodel = 'm'\n{more}");
-            assert!(toml::from_str::<TargetConfig>(&text).is_err(), "{more}");
-        }
-    }
-
-    #[rstest]
-    #[case("https://api.acme.dev/v1", true)]
-    #[case("https://api.acme.dev/v1/", true)]
-    #[case("http://127.0.0.1:8000", true)]
-    #[case("http://10.0.0.1:8000", false)]
-    #[case("https://acme.dev/v1/chat/completions/", false)]
-    #[case("", false)]
-    fn base_urls(#[case] base_url: &str, #[case] good: bool) {
-        let mut config = config("base_url = ''\nmodel = 'm'");
-        config.base_url = Some(base_url.to_owned());
-        assert_eq!(keys(&config).is_empty(), good, "{:?}", config.check());
-    }
-
-    #[test]
-    fn all_problems_are_told_together() {
-        let mut config = config(
-            "base_url = 'x'\nmodel = ' '\napi_key = 'env::K'\nconnect_within = '1ms'\nattempt_within = '10m'\n\
-             first_byte_within = '1us'\nretries = 6\nconcurrency = 0\nmax_tokens = 3\ntemperature = 3\nkey_header = 'a b'\n\
-             headers = { 'X-Api-Key' = 'k', 'a b' = 'c' }\nbody = { stream = true }\nprice = { input = -1, output = 1 }",
-        );
-        for (name, secret) in config.secrets() {
-            assert_eq!(name, "api_key");
-            secret.fill("sk\u{7}1");
-        }
-        let expected = [
-            "base_url",
-            "model",
-            "api_key",
-            "key_header",
-            "headers.X-Api-Key",
-            "headers.a b",
-            "body.stream",
-            "connect_within",
-            "first_byte_within",
-            "attempt_within",
-            "retries",
-            "concurrency",
-            "max_tokens",
-            "temperature",
-            "price.input",
-        ];
-        assert_eq!(keys(&config), expected);
-        assert!(!format!("{:?} {config:?}", config.check()).contains("sk\u{7}1"));
-    }
-
-    #[test]
-    fn a_key_is_trimmed() {
-        let mut config = config("base_url = 'https://h'\nmodel = 'm'\nmax_tokens = 0");
-        config.api_key = Some(Secret::from_value("  sk-1\n"));
-        assert_eq!(config.key(), Some("sk-1"));
-    }
-}
+mod tests;

@@ -339,3 +339,6 @@ pub(super) fn plain(text: &Text) -> Result<String, FaultKind> {
         false => Ok(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,11 @@
 //! Targets against a server that writes its own JSON.
 
+mod attempts;
+mod health;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
@@ -242,7 +246,12 @@ async fn successes(
             .unwrap()
     };
     let (server, config) = Server::start(respond).await;
-    assert_eq!(ask(&config).await.err().map(|fault| fault.kind), fault);
+    let found = ask(&config).await.err();
+    assert_eq!(found.as_ref().map(|fault| fault.kind), fault);
+    // The client logs what it cannot read, so it gets no such thing.
+    let is_json = serde_json::from_str::<Value>(body).is_ok();
+    let code = found.and_then(|fault| fault.code);
+    assert_eq!(code.as_deref() == Some("not_json"), !is_json);
     // What the token limit cut off is asked for once more, with more room.
     let calls = if body.contains("length") { 2 } else { 1 };
     assert_eq!(server.calls(), calls);
@@ -366,19 +375,27 @@ async fn a_huge_body_is_not_read(
     #[case] kind: FaultKind,
     #[case] code: Option<&str>,
 ) {
-    const HUGE: usize = 10 << 20;
+    const HUGE: usize = 64 << 20;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
     let respond = move || {
+        let counted = counted.clone();
         let body = if told {
             Body::from(vec![b' '; HUGE])
         } else {
             let chunks = stream::repeat(Bytes::from(vec![b' '; 1 << 10])).take(HUGE >> 10);
-            Body::from_stream(chunks.map(Ok::<_, std::io::Error>))
+            Body::from_stream(chunks.map(move |chunk| {
+                counted.fetch_add(chunk.len(), Ordering::Relaxed);
+                Ok::<_, std::io::Error>(chunk)
+            }))
         };
         Response::builder().status(status).body(body).unwrap()
     };
     let (_server, config) = Server::start(respond).await;
     let fault = ask(&config).await.unwrap_err();
     assert_eq!((fault.kind, fault.code.as_deref()), (kind, code));
+    // What the connection itself holds is less.
+    assert!(sent.load(Ordering::Relaxed) < HUGE / 2);
 }
 
 /// Serves one connection by hand: reads the request, writes `answer`, hangs up.

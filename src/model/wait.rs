@@ -124,6 +124,7 @@ mod tests {
     #[case(&[("x-ratelimit-reset", "tomorrow")], "", None)]
     #[case(&[("x-ratelimit-reset", "3d")], "", Some(600_000))]
     #[case(&[("retry-after", "0")], "", None)]
+    #[case(&[("x-ratelimit-reset", "9")], "try again in 2s", Some(2_000))]
     fn hints(
         #[case] sent: &[(&'static str, &str)],
         #[case] message: &str,

@@ -268,3 +268,58 @@ async fn a_short_word_is_answered_in_its_own_language() {
     );
     world.end().await;
 }
+
+/// Writes into the database what a crash would leave there.
+fn crashed(world: &World, sql: &str) {
+    let file = rusqlite::Connection::open(world.folder().join("frontdesk.db")).unwrap();
+    file.execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_summary_leaves_out_what_crashed_the_gateway_and_people_read_it_all() {
+    let world = World::start().await;
+    world.model.respond_with(|_| Reply::says("Noted."));
+    world.tells("ana", "poisonous words").await;
+    crashed(
+        &world,
+        "UPDATE message SET outcome = 'failed(poison)' WHERE seq = 1",
+    );
+    let world = world.restart().await;
+    world.model.clear();
+    world.tells("ana", "Where is my parcel?").await;
+    world.tells("ana", "I want to talk to a human").await;
+    let asked = world.model.requests();
+    assert_eq!(asked.len(), 2, "the answer, the summary");
+    for asked in asked {
+        let asked = asked.json().to_string();
+        assert!(asked.contains("Where is my parcel?"), "{asked}");
+        assert!(!asked.contains("poisonous"), "{asked}");
+    }
+    let event = world.desk.received().pop().unwrap();
+    assert!(event.body["transcript"].to_string().contains("poisonous"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_crashed_the_gateway_again_and_again_is_handed_off_without_a_summary() {
+    let world = World::start().await;
+    world.says("ana", "poisonous words").await;
+    crashed(&world, "UPDATE conversation SET attempts = 9");
+    world.tells("ana", "I want to talk to a human").await;
+    assert_eq!(world.outcomes("ana").pop().unwrap(), "handed_off");
+    assert_eq!(world.model.request_count(), 0);
+    assert!(world.desk.received()[0].body["summary"].is_null());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_handoff_waits_for_its_summary_no_longer_than_agreed() {
+    let world = World::start().await;
+    world.model.misbehave(Plan::hang());
+    world.says("ana", "I want to talk to a human").await;
+    soon(world.model.wait_for(1)).await;
+    world.pass(8 * SECOND).await;
+    assert_eq!(world.outcomes("ana"), ["handed_off"]);
+    assert!(world.desk.received()[0].body["summary"].is_null());
+    world.end().await;
+}

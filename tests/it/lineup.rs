@@ -508,20 +508,32 @@ async fn a_turn_waits_for_its_only_model_where_that_is_in_time() {
 async fn a_key_that_is_refused_is_shown_once_a_minute(#[case] does: Does) {
     let world = World::with_models(true, "", "").await;
     does.to(&world.model);
-    for number in 0..9 {
+    let opened = "model_breaker_opened_total{model=\"main\"}";
+    // Those who ask at once are refused at once, and one of them says so.
+    let hold = world.model.hold();
+    for number in 0..3 {
+        world.says(&format!("u{number}"), "Hello?").await;
+    }
+    world.clock.advance(SECOND);
+    soon(world.model.wait_for(3)).await;
+    drop(hold);
+    world.rest().await;
+    Scrape::of(&world).await.shows(&[(opened, 1.0)]);
+    for number in 3..9 {
         world.tells(&format!("u{number}"), "Hello?").await;
     }
     assert_eq!(
         (world.model.request_count(), world.spare.request_count()),
-        (1, 9)
+        (3, 9)
     );
-    world.clock.advance(60 * SECOND);
+    world.clock.advance(54 * SECOND);
     world.tells("u9", "Hello?").await;
     world.tells("u10", "Hello?").await;
     assert_eq!(
         (world.model.request_count(), world.spare.request_count()),
-        (2, 11)
+        (4, 11)
     );
+    Scrape::of(&world).await.shows(&[(opened, 2.0)]);
     world.end().await;
 }
 
@@ -555,24 +567,25 @@ async fn those_who_wait_for_a_slot_are_counted_and_served_in_turn() {
 async fn who_waits_for_a_slot_too_long_asks_the_next_model() {
     let world = World::with_spare("concurrency = 1").await;
     let hold = world.model.hold();
-    for number in 0..2 {
+    for number in 0..7 {
         world.says(&format!("u{number}"), "Hello?").await;
     }
     world.clock.advance(SECOND);
     soon(world.model.wait_for(1)).await;
-    gauge(&world, "model_waiting", 1).await;
+    gauge(&world, "model_waiting", 6).await;
     world.clock.advance(8 * SECOND);
-    soon(world.spare.wait_for(2)).await;
+    soon(world.spare.wait_for(7)).await;
     world.rest().await;
     assert_eq!(
         (world.model.request_count(), world.spare.request_count()),
-        (1, 2)
+        (1, 7)
     );
     assert_eq!(
         ended(&world, "main", "timeout").await,
         1,
         "a wait is no fault of the model's"
     );
+    gauge(&world, "model_breaker", 0).await;
     drop(hold);
     world.end().await;
 }
@@ -580,25 +593,23 @@ async fn who_waits_for_a_slot_too_long_asks_the_next_model() {
 #[tokio::test]
 async fn a_share_of_the_customers_begins_with_another_model_and_always_the_same_ones() {
     let world = World::with_models(true, "shares = { spare = 20 }", "").await;
-    let mut begun = Vec::new();
+    world.model.respond_with(says("I am the main one."));
+    world.spare.respond_with(says("I am the spare one."));
+    let customers: Vec<_> = (0..60).map(|number| format!("u{number}")).collect();
     for round in 0..2 {
-        for number in 0..60 {
-            world
-                .says(&format!("u{number}"), &format!("round {round}"))
-                .await;
+        for customer in &customers {
+            world.says(customer, &format!("round {round}")).await;
         }
         world.pass(SECOND).await;
-        let spare = world.spare.requests();
-        let mut customers: Vec<_> = spare
-            .iter()
-            .map(|asked| asked.json()["messages"].to_string())
-            .collect();
-        customers.sort();
-        begun.push(customers.len());
-        world.spare.clear();
     }
-    assert_eq!(begun[0], begun[1], "the same customers each time");
-    assert!((4..=22).contains(&begun[0]), "{} of 60 at 20 %", begun[0]);
+    let heard: Vec<_> = customers.iter().map(|one| world.heard(one)).collect();
+    assert!(
+        heard.iter().all(|heard| heard[0] == heard[1]),
+        "the same ones each time"
+    );
+    let by_spare = heard.iter().filter(|heard| heard[0].contains("spare"));
+    let count = by_spare.count();
+    assert!((4..=22).contains(&count), "{count} of 60 at 20 %");
     let by_fallback = "replies_by_fallback_total{assistant=\"support\"}";
     assert_eq!(Scrape::of(&world).await.count(by_fallback), 0);
     world.end().await;
@@ -612,5 +623,15 @@ async fn the_first_byte_has_a_time_of_its_own() {
     wait_out(&world, 2 * SECOND).await;
     assert_eq!(world.outcomes("u1"), ["failed(model)"]);
     assert_eq!(ended(&world, "main", "timeout").await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_turn_takes_no_longer_than_its_assistant_lets_it() {
+    let world = World::with_models(false, "deadline = \"5s\"", "").await;
+    world.model.misbehave(Plan::hang());
+    world.says("u1", "Hello?").await;
+    wait_out(&world, 5 * SECOND).await;
+    assert_eq!(world.outcomes("u1"), ["failed(model)"]);
     world.end().await;
 }

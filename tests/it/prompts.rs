@@ -9,6 +9,7 @@ use std::time::Duration;
 use frontdesk::domain::{Language, MessageId};
 use frontdesk::prompts::{Prompts, Reloaded, Source};
 use frontdesk::sandbox::Plan;
+use frontdesk::sandbox::phone::Texted;
 use uuid::Uuid;
 
 use crate::world::{World, soon};
@@ -344,4 +345,31 @@ fn links_of_each_file_that_are_exchanged_while_they_are_read_are_taken_whole() {
         !good.contains(&prompts.current().version().to_owned())
     });
     assert_eq!(half, None, "half of each is in force");
+}
+
+#[tokio::test]
+async fn a_prompt_that_fails_on_what_a_customer_is_called_costs_that_customer_a_word_and_no_call() {
+    let folder = tempfile::tempdir().unwrap();
+    marked(folder.path(), "mark");
+    let fails = "{{ customer.profile }}{% if customer.name %}{% if customer.name == 'Zoe' %}{{ 1 // 0 }}{% endif %}{% endif %}";
+    std::fs::write(folder.path().join("customer.md"), fails).unwrap();
+    let keys = format!("prompts = \"{}\"", folder.path().display());
+    let world = World::with_assistant(&keys).await;
+    for name in ["Zoe", "Ana"] {
+        let texted = Texted {
+            user_id: name,
+            phone_number: "+15550100",
+            message: "hello",
+            profile_name: name,
+            dispatch_id: name,
+            ..Texted::default()
+        };
+        world.phone("support").texts(&texted).await.unwrap();
+        world.pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.outcomes("Zoe"), ["failed(prompt)"]);
+    assert_eq!(world.heard("Zoe"), ["Sorry, mark."]);
+    assert_eq!(world.outcomes("Ana"), ["replied"]);
+    assert_eq!(world.model.request_count(), 1);
+    world.end().await;
 }

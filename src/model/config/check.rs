@@ -17,7 +17,7 @@ const SECRET_HEADERS: [&str; 5] = [
     "cookie",
 ];
 /// More calls at once than that no machine has ports for.
-const CONCURRENCY_RANGE: std::ops::RangeInclusive<usize> = 1..=50_000;
+pub(super) const CONCURRENCY_RANGE: std::ops::RangeInclusive<usize> = 1..=50_000;
 /// A tenth of a second is what a far continent takes; half a minute is all that a customer has.
 const CONNECT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(30);

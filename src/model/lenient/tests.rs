@@ -92,6 +92,7 @@ fn envelopes(#[case] body: Value, #[case] expected: Result<&str, FaultKind>) {
 #[rstest]
 #[case(json!("length"), true)]
 #[case(json!("LENGTH"), true)]
+#[case(json!("max_tokens"), true)]
 #[case(json!("model_length"), true)]
 #[case(json!("stop"), false)]
 #[case(json!(null), false)]
@@ -140,6 +141,28 @@ fn details(
     assert_eq!(
         (told.input, told.cached, told.reasoning),
         (input, cached, reasoning)
+    );
+}
+
+#[test]
+fn names_are_kept_short() {
+    let long = "é".repeat(500);
+    let choice = json!({"message": {"content": "Hi"}, "finish_reason": long});
+    let opened = open(&json!({"id": long, "model": long, "choices": [choice]}));
+    let lengths = [opened.id, opened.model, Some(opened.finish)];
+    let lengths = lengths.map(|name| name.unwrap().chars().count());
+    assert_eq!(lengths, [100, 100, 40]);
+}
+
+#[test]
+fn a_complaint_in_a_success_names_what_is_refused() {
+    let body = json!({"error": {"message": "max_tokens is not supported", "code": 400}});
+    let fault = open(&body).said.unwrap_err();
+    let refused = super::super::dialect::Fields::default();
+    assert_eq!(fault.kind, FaultKind::BadRequest);
+    assert_eq!(
+        fault.named,
+        refused.with(super::super::dialect::Field::MaxTokens)
     );
 }
 
