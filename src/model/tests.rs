@@ -301,6 +301,17 @@ async fn refusals_are_taken_at_once(
 }
 
 #[tokio::test]
+async fn who_finds_a_target_left_alone_is_told_what_for() {
+    let respond = || Response::builder().status(401).body("".into()).unwrap();
+    let (server, config) = Server::start(respond).await;
+    let target = Alone::new(&config, &clock());
+    assert_eq!(target.answer().await.unwrap_err().kind, FaultKind::Auth);
+    let fault = target.answer().await.unwrap_err();
+    assert_eq!(fault.to_string(), "auth (`resting`)");
+    assert_eq!(server.calls(), 1);
+}
+
+#[tokio::test]
 async fn nothing_of_a_refusals_message_is_kept() {
     let respond = || {
         let body = r#"{"error":{"message":"bad input: my card is 4111","type":"invalid_request_error","code":"x1"}}"#;

@@ -240,6 +240,19 @@ async fn the_deadline_holds_and_nobody_else_is_slowed(#[case] plan: Plan) {
 }
 
 #[tokio::test]
+async fn a_model_that_needs_more_room_is_given_it_from_then_on() {
+    let world = World::with_models(false, "", "").await;
+    TRUNCATED.once(&world.model);
+    world.tells("u1", "Tell me everything.").await;
+    world.tells("u2", "Hello?").await;
+    let asked = world.model.requests();
+    let rooms = asked.iter().map(|asked| asked.json()["max_tokens"].clone());
+    let expected = [json!(800), json!(3_200), json!(3_200)];
+    assert_eq!(rooms.collect::<Vec<_>>(), expected);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn within_a_short_deadline_the_second_model_has_its_time_too() {
     let world = World::with_models(true, "deadline = \"5s\"", "").await;
     world.model.misbehave(Plan::hang());
@@ -299,6 +312,8 @@ async fn one_who_is_asked_to_wait_a_second_does_not_slow_the_others_for_longer()
     for number in 0..20 {
         assert_eq!(world.outcomes(&format!("u{number}")), ["replied"]);
     }
+    let opened = "model_breaker_opened_total{model=\"main\"}";
+    assert_eq!(Scrape::of(&world).await.count(opened), 0, "no failure");
     world.end().await;
 }
 
