@@ -101,11 +101,11 @@ async fn who_is_asked_to_wait_longer_than_there_is_time_does_not_wait_at_all() {
         FaultKind::RateLimited
     );
     let fault = now(target.answer()).await.unwrap_err();
-    assert_eq!(fault.to_string(), "overloaded (`resting`)");
+    assert_eq!(fault.to_string(), "rate_limited (`resting`)");
     // Half a second would be left, in which no model answers.
     clock.advance(Duration::from_millis(40_000 - 24_500));
     let fault = now(target.answer()).await.unwrap_err();
-    assert_eq!(fault.to_string(), "overloaded (`resting`)");
+    assert_eq!(fault.to_string(), "rate_limited (`resting`)");
     assert_eq!(server.calls(), 1);
 }
 
