@@ -455,14 +455,12 @@ async fn a_reply_that_a_newer_message_overtakes_is_counted_as_dropped() {
     until(&world, retry, 1.0).await;
     world.says("u1", "and another thing").await;
     world.clock.advance(SECOND);
-    let scrape = until(&world, r#"turns_total{result="settled"}"#, 2.0).await;
+    // The first message is answered anew, together with the second.
+    let replied = r#"messages_total{assistant="support",outcome="replied"}"#;
+    let scrape = until(&world, replied, 3.0).await;
     scrape.shows(&[
         (r#"deliveries_dropped_total{reason="superseded"}"#, 1.0),
-        // The first message is answered anew, together with the second.
-        (
-            r#"messages_total{assistant="support",outcome="replied"}"#,
-            3.0,
-        ),
+        (r#"turns_total{result="settled"}"#, 2.0),
     ]);
     world.within(Duration::from_mins(1)).await;
     world.end().await;
