@@ -87,6 +87,9 @@ pub enum BuildError {
     Client(#[from] reqwest::Error),
     /// The patient one's TLS.
     Tls(#[from] rustls::Error),
+    /// No certificate can be for the URL's host, so nobody could tell whether it is the right one.
+    #[error("cannot make an HTTP client: no certificate can name the host")]
+    Name(#[from] rustls::pki_types::InvalidDnsNameError),
 }
 
 /// Makes a client. It follows no redirects, since none of our peers has a reason to send one and a key would travel

@@ -3,13 +3,10 @@
 //! Nobody is contacted here: a neighbour that is down must not keep the gateway from starting.
 
 use reqwest::Url;
+use rustls::pki_types::DnsName;
 
 use super::is_loopback;
 use crate::problem::Problem;
-
-/// Characters of a host's name, and of each part between its dots: what DNS can carry.
-const HOST_CHARS: usize = 253;
-const LABEL_CHARS: usize = 63;
 
 /// Names that are set aside for examples and tests, so that nobody ever answers there.
 const NOBODYS: [&str; 6] = [
@@ -116,8 +113,8 @@ fn unreachable(url: &Url) -> Option<String> {
         return is_nobody.then(|| format!("`{host}` is nobody's address"));
     }
     let name = host.strip_suffix('.').unwrap_or(host);
-    let is_part = |part: &str| (1..=LABEL_CHARS).contains(&part.len());
-    if name.len() > HOST_CHARS || !name.split('.').all(is_part) {
+    // What DNS can carry and a certificate can name.
+    if DnsName::try_from(name).is_err() {
         return Some(format!("`{host}` cannot be a host"));
     }
     let is_nobodys = NOBODYS.iter().any(|nobodys| {
@@ -168,6 +165,8 @@ mod tests {
     #[case("https://h?key=sesame", "query or fragment")]
     #[case("https://h#sesame", "query or fragment")]
     #[case("https://api..openai.com", "cannot be a host")]
+    #[case("https://api-.acme.dev", "cannot be a host")]
+    #[case("https://api!.acme.dev", "cannot be a host")]
     #[case("https://0.0.0.0:8000", "nobody's address")]
     #[case("https://[::]", "nobody's address")]
     #[case("https://224.0.0.1", "nobody's address")]

@@ -103,3 +103,6 @@ impl Line {
         Poll::Ready(Ok(read.filled().len()))
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use bytes::Bytes;
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Request, Response, Url};
@@ -74,15 +74,24 @@ pub enum CallError {
 impl Patient {
     /// Makes a client for the host of `url`. Nothing is called yet.
     pub fn new(url: &Url, options: Options, clock: Clock) -> Result<Self, BuildError> {
+        Self::among(&Matcher::from_env(), url, options, clock)
+    }
+
+    fn among(
+        proxies: &Matcher,
+        url: &Url,
+        options: Options,
+        clock: Clock,
+    ) -> Result<Self, BuildError> {
         let uri: Uri = url.as_str().parse().unwrap_or_default();
-        if options.proxy && Matcher::from_env().intercept(&uri).is_some() {
+        if options.proxy && proxies.intercept(&uri).is_some() {
             return Ok(Self(Way::Proxied(super::build(&options)?)));
         }
         let tls = match url.scheme() {
             "https" => Some(tls()?),
             _ => None,
         };
-        Ok(Self::straight(url, uri, tls, options, clock))
+        Self::straight(url, uri, tls, options, clock)
     }
 
     fn straight(
@@ -91,28 +100,35 @@ impl Patient {
         tls: Option<ClientConfig>,
         options: Options,
         clock: Clock,
-    ) -> Self {
+    ) -> Result<Self, BuildError> {
         let host = url.host_str().unwrap_or_default();
         let name = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
-        let tls = tls.zip(ServerName::try_from(name).ok());
+        // A host without a name for TLS is an error, never a reason to do without TLS.
+        let tls = match tls {
+            Some(config) => Some((ServerName::try_from(name)?, Arc::new(config))),
+            None => None,
+        };
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
-        Self(Way::Straight(Arc::new(Host {
+        Ok(Self(Way::Straight(Arc::new(Host {
             uri,
             connector,
-            tls: tls.map(|(config, name)| (name, Arc::new(config))),
+            tls,
             options,
             clock,
             idle: Mutex::default(),
-        })))
+        }))))
     }
 
-    /// Sends a request, whose body must be in one piece, once. The answer comes with its head; dropping the call or the
-    /// answer closes the connection.
+    /// Sends a request, whose body must be in one piece, and whose method is neither HEAD nor CONNECT. The answer comes
+    /// with its head; dropping the call or the answer closes the connection.
+    ///
+    /// It is sent once, also where a host hangs up on a connection that had served before: to send it again it would have
+    /// to be kept for as long as the host thinks, by each of the thousands.
     pub async fn execute(&self, mut request: Request) -> Result<Response, CallError> {
         let host = match &self.0 {
             Way::Proxied(client) => {
@@ -218,6 +234,13 @@ impl Body for Reading {
             host.keep(line);
         }
         Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.framing {
+            Framing::Length(left) => SizeHint::with_exact(left),
+            _ => SizeHint::default(),
+        }
     }
 }
 

@@ -91,8 +91,10 @@ pub(super) fn request(request: &reqwest::Request) -> Vec<u8> {
             line(name, value.as_bytes());
         }
     }
+    // A second word on where the body ends, or on whose it is, would be read by one server so and by another so.
+    let ours = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
     for (name, value) in request.headers() {
-        if name != HOST && name != CONTENT_LENGTH {
+        if !ours.contains(name) {
             line(name, value.as_bytes());
         }
     }
@@ -116,9 +118,9 @@ pub(super) fn head(buffer: &mut BytesMut) -> Result<Option<Head>, WireError> {
         let mut space = [httparse::EMPTY_HEADER; ANSWER_HEADERS];
         let mut parsed = httparse::Response::new(&mut space);
         let length = match parsed.parse(buffer).map_err(|_| WireError::Head)? {
-            Status::Complete(length) => length,
-            Status::Partial if buffer.len() > ANSWER_HEAD_BYTES => return Err(WireError::Head),
-            Status::Partial => return Ok(None),
+            Status::Complete(length) if length <= ANSWER_HEAD_BYTES => length,
+            Status::Partial if buffer.len() < ANSWER_HEAD_BYTES => return Ok(None),
+            _ => return Err(WireError::Head),
         };
         let head = understood(&parsed)?;
         buffer.advance(length);
@@ -139,9 +141,8 @@ fn understood(parsed: &httparse::Response<'_, '_>) -> Result<Head, WireError> {
     }
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let is_modern = parsed.version == Some(1);
-    let framing = framing(status.ok_or(WireError::Head)?, &headers)?;
-    let asked = if is_modern { "close" } else { "keep-alive" };
-    let stays = is_modern != lists(&headers, &CONNECTION, asked) && framing != Framing::UntilClosed;
+    let framing = framing(status.ok_or(WireError::Head)?, is_modern, &headers)?;
+    let stays = framing != Framing::UntilClosed && stays(is_modern, &headers);
     let mut answer = Response::new(());
     *answer.status_mut() = status.ok_or(WireError::Head)?;
     *answer.version_mut() = if is_modern {
@@ -157,17 +158,30 @@ fn understood(parsed: &httparse::Response<'_, '_>) -> Result<Head, WireError> {
     })
 }
 
-fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Framing, WireError> {
+/// Tells whether a head leaves the connection open, and leaves no doubt about where its body ends.
+fn stays(is_modern: bool, headers: &HeaderMap) -> bool {
+    let asked: &[u8] = if is_modern { b"close" } else { b"keep-alive" };
+    let is_asked = words(headers, &CONNECTION).any(|word| word.eq_ignore_ascii_case(asked));
+    // Beside chunks, a length may be what somebody on the way went by.
+    let is_doubtful =
+        headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
+    is_modern != is_asked && !is_doubtful
+}
+
+fn framing(status: StatusCode, is_modern: bool, headers: &HeaderMap) -> Result<Framing, WireError> {
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok(Framing::Length(0));
     }
     if headers.contains_key(TRANSFER_ENCODING) {
-        let is_chunked = lists(headers, &TRANSFER_ENCODING, "chunked");
-        return Ok(if is_chunked {
-            Framing::ChunkSize
-        } else {
-            Framing::UntilClosed
-        });
+        let mut codings = words(headers, &TRANSFER_ENCODING);
+        let is_chunked = codings
+            .next()
+            .is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        // We ask for no other coding, and HTTP/1.0 knows none.
+        return match is_modern && is_chunked && codings.next().is_none() {
+            true => Ok(Framing::ChunkSize),
+            false => Err(WireError::Head),
+        };
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(length);
     let Some(first) = lengths.next() else {
@@ -185,13 +199,13 @@ fn length(value: &HeaderValue) -> Option<u64> {
     is_number.then(|| digits.parse().ok())?
 }
 
-/// Tells whether a header that lists words has this one.
-fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+/// Gives the words that a header lists, over all its lines.
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let values = headers.get_all(name).iter();
-    let words = values.filter_map(|value| value.to_str().ok());
-    words
-        .flat_map(|words| words.split(','))
-        .any(|one| one.trim().eq_ignore_ascii_case(word))
+    values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|word| !word.is_empty())
 }
 
 impl Framing {
@@ -223,14 +237,14 @@ impl Framing {
     fn between(self, buffer: &mut BytesMut) -> Result<Option<Self>, WireError> {
         match self {
             Self::ChunkSize => match httparse::parse_chunk_size(buffer) {
-                Ok(Status::Complete((length, size))) => {
+                Ok(Status::Complete((length, size))) if is_chunk_line(&buffer[..length]) => {
                     buffer.advance(length);
                     Ok(Some(match size {
                         0 => Self::Trailer(0),
                         size => Self::Chunk(size),
                     }))
                 }
-                Ok(Status::Partial) if buffer.len() <= CHUNK_LINE_BYTES => Ok(None),
+                Ok(Status::Partial) if buffer.len() < CHUNK_LINE_BYTES => Ok(None),
                 _ => Err(WireError::Body),
             },
             Self::ChunkEnd if buffer.len() < 2 => Ok(None),
@@ -240,8 +254,8 @@ impl Framing {
             }
             Self::Trailer(read) => {
                 let end = buffer.windows(2).position(|two| two == b"\r\n");
-                let Some(end) = end.filter(|end| read + end <= ANSWER_HEAD_BYTES) else {
-                    let fits = read + buffer.len() <= ANSWER_HEAD_BYTES;
+                let Some(end) = end.filter(|end| read + end + 2 <= ANSWER_HEAD_BYTES) else {
+                    let fits = read + buffer.len() < ANSWER_HEAD_BYTES;
                     return if fits { Ok(None) } else { Err(WireError::Body) };
                 };
                 buffer.advance(end + 2);
@@ -260,5 +274,15 @@ impl Framing {
     }
 }
 
+/// Checks what the parser lets through: a line without a size, which is the last chunk to it, one whose extensions hold
+/// a line of their own, and one that is too long.
+fn is_chunk_line(line: &[u8]) -> bool {
+    let has_size = line.first().is_some_and(u8::is_ascii_hexdigit);
+    let lines = line.iter().filter(|byte| **byte == b'\n').count();
+    has_size && lines == 1 && line.len() <= CHUNK_LINE_BYTES
+}
+
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,10 @@
 use jiff::Timestamp;
-use rustls::RootCertStore;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::shutdown::Shutdown;
+
+mod tls;
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
@@ -94,7 +92,8 @@ async fn a_connection_serves_again_when_its_answer_has_been_read() {
         hear(&mut stream).await;
         stream.write_all(chunked.as_bytes()).await.unwrap();
     };
-    assert_eq!(tokio::join!(stage.call(), host).0, "hello");
+    let both = async { tokio::join!(stage.call(), host) };
+    assert_eq!(soon(both).await.0, "hello");
     assert_eq!(stage.call_over(&mut stream).await, "hello");
 }
 
@@ -139,7 +138,8 @@ async fn no_more_connections_are_kept_than_the_options_say() {
         }
         (first, second)
     };
-    let (_, _, (mut first, mut second)) = tokio::join!(stage.call(), stage.call(), host);
+    let all = async { tokio::join!(stage.call(), stage.call(), host) };
+    let (_, _, (mut first, mut second)) = soon(all).await;
     let closed = soon(async {
         tokio::select! {
             closed = first.read_u8() => closed,
@@ -157,16 +157,17 @@ async fn no_more_connections_are_kept_than_the_options_say() {
 async fn a_call_or_an_answer_that_is_dropped_closes_its_connection() {
     let stage = Stage::open().await;
     let mut call = Box::pin(stage.patient.execute(stage.request("hi")));
+    let asked = soon(async {
+        let (mut stream, _) = stage.listener.accept().await.unwrap();
+        hear(&mut stream).await;
+        stream
+    });
     let mut stream = tokio::select! {
         _ = &mut call => unreachable!("nobody answers"),
-        stream = async {
-            let (mut stream, _) = stage.listener.accept().await.unwrap();
-            hear(&mut stream).await;
-            stream
-        } => stream,
+        stream = asked => stream,
     };
     drop(call);
-    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0);
 
     let host = async {
         let (mut stream, _) = stage.listener.accept().await.unwrap();
@@ -174,9 +175,10 @@ async fn a_call_or_an_answer_that_is_dropped_closes_its_connection() {
         stream.write_all(&ANSWER.as_bytes()[..40]).await.unwrap();
         stream
     };
-    let (answer, mut stream) = tokio::join!(stage.patient.execute(stage.request("hi")), host);
+    let both = async { tokio::join!(stage.patient.execute(stage.request("hi")), host) };
+    let (answer, mut stream) = soon(both).await;
     drop(answer.unwrap());
-    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -189,8 +191,9 @@ async fn an_answer_may_come_before_the_request_has_been_read() {
         stream.write_all(ANSWER.as_bytes()).await.unwrap();
         stream
     };
-    let (answer, _stream) = tokio::join!(stage.patient.execute(stage.request(&long)), host);
-    assert_eq!(answer.unwrap().text().await.unwrap(), "hello");
+    let both = async { tokio::join!(stage.patient.execute(stage.request(&long)), host) };
+    let (answer, _stream) = soon(both).await;
+    assert_eq!(soon(answer.unwrap().text()).await.unwrap(), "hello");
     // Half a request stands on that connection, so the next call has one of its own.
     assert_eq!(stage.call_anew(ANSWER).await.0, "hello");
 }
@@ -213,9 +216,9 @@ async fn an_answer_that_breaks_off_is_an_error() {
             hear(&mut stream).await;
             stream.write_all(answer.as_bytes()).await.unwrap();
         };
-        let (got, ()) = tokio::join!(stage.patient.execute(stage.request("hi")), host);
-        match got {
-            Ok(got) => assert!(!in_head && got.text().await.is_err(), "{answer}"),
+        let both = async { tokio::join!(stage.patient.execute(stage.request("hi")), host) };
+        match soon(both).await.0 {
+            Ok(got) => assert!(!in_head && soon(got.text()).await.is_err(), "{answer}"),
             Err(CallError::Unreadable(_)) => assert!(in_head, "{answer}"),
             Err(error) => panic!("{error}"),
         }
@@ -232,60 +235,69 @@ async fn a_connection_that_does_not_come_about_in_time_is_given_up() {
     // It is let in, and nobody shakes its hand.
     let _stream = tokio::select! {
         _ = &mut call => unreachable!("nobody answers"),
-        accepted = stage.listener.accept() => accepted.unwrap(),
+        accepted = soon(stage.listener.accept()) => accepted.unwrap(),
     };
     stage.clock.advance(Options::default().connect);
     assert!(matches!(soon(call).await, Err(CallError::Late)));
 
     drop(stage.listener);
     let request = usual().post(stage.url).build().unwrap();
-    let refused = stage.patient.execute(request).await;
+    let refused = soon(stage.patient.execute(request)).await;
     assert!(matches!(refused, Err(CallError::Unreachable(_))));
 }
 
 #[tokio::test]
-async fn only_a_host_that_is_trusted_by_its_name_hears_the_request() {
+async fn a_request_is_not_sent_a_second_time() {
     let stage = Stage::open().await;
-    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let server = server.with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth();
-    let server = server.with_single_cert(vec![signed.cert.der().clone()], key);
-    let acceptor = TlsAcceptor::from(Arc::new(server.unwrap()));
-    let port = stage.url.port().unwrap();
-    let shutdown = Shutdown::new();
-    shutdown.spawn(async move {
-        while let Ok((stream, _)) = stage.listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            hear(&mut stream).await;
-            stream.write_all(ANSWER.as_bytes()).await.unwrap();
-        }
-    });
+    let (_, mut stream) = stage.call_anew(ANSWER).await;
+    // The host hangs up while the request is under way to it; it may have begun to work on it.
+    let host = async {
+        hear(&mut stream).await;
+        drop(stream);
+    };
+    let both = async { tokio::join!(stage.patient.execute(stage.request("hi")), host) };
+    let lost = soon(both).await.0;
+    assert!(
+        matches!(lost, Err(CallError::Unreadable(WireError::CutOff))),
+        "{lost:?}"
+    );
+}
 
-    let mut roots = RootCertStore::empty();
-    roots.add(signed.cert.der().clone()).unwrap();
-    let trusting = ClientConfig::builder_with_provider(provider);
-    let trusting = trusting.with_safe_default_protocol_versions().unwrap();
-    let trusting = trusting.with_root_certificates(roots).with_no_client_auth();
-    for (name, config, is_trusted) in [
-        ("localhost", trusting.clone(), true),
-        ("127.0.0.1", trusting, false),
-        ("localhost", tls().unwrap(), false),
+#[tokio::test]
+async fn the_length_of_a_body_is_known_before_it_comes() {
+    let stage = Stage::open().await;
+    let host = async {
+        let (mut stream, _) = stage.listener.accept().await.unwrap();
+        hear(&mut stream).await;
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 5000000\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let both = async { tokio::join!(stage.patient.execute(stage.request("hi")), host) };
+    let (answer, _stream) = soon(both).await;
+    assert_eq!(answer.unwrap().content_length(), Some(5_000_000));
+}
+
+#[tokio::test]
+async fn a_proxy_is_gone_through_where_one_is_named_and_wanted() {
+    let proxies = || {
+        let proxies = Matcher::builder().https("http://proxy.acme.dev:3128");
+        proxies.no("near.acme.dev").build()
+    };
+    for (url, proxy, is_proxied) in [
+        ("https://far.dev", true, true),
+        ("https://far.dev", false, false),
+        ("https://near.acme.dev", true, false),
+        ("http://far.dev", true, false),
     ] {
-        let url = Url::parse(&format!("https://{name}:{port}")).unwrap();
-        let uri = url.as_str().parse().unwrap();
-        let options = Options::towards(&url);
-        let patient = Patient::straight(&url, uri, Some(config), options, Clock::system());
-        let request = usual().post(url).body("hi").build().unwrap();
-        match patient.execute(request).await {
-            Ok(answer) => assert!(is_trusted && answer.text().await.unwrap() == "hello"),
-            Err(CallError::Unreachable(_)) => assert!(!is_trusted),
-            Err(error) => panic!("{error}"),
-        }
+        let options = Options {
+            proxy,
+            ..Options::default()
+        };
+        let url = Url::parse(url).unwrap();
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let made = Patient::among(&proxies(), &url, options, clock).unwrap();
+        assert_eq!(matches!(made.0, Way::Proxied(_)), is_proxied, "{url}");
     }
 }
 
