@@ -278,8 +278,8 @@ impl Framing {
 /// a line of their own, and one that is too long.
 fn is_chunk_line(line: &[u8]) -> bool {
     let has_size = line.first().is_some_and(u8::is_ascii_hexdigit);
-    let lines = line.iter().filter(|byte| **byte == b'\n').count();
-    has_size && lines == 1 && line.len() <= CHUNK_LINE_BYTES
+    let inside = line.strip_suffix(b"\n").unwrap_or(line);
+    has_size && !inside.contains(&b'\n') && line.len() <= CHUNK_LINE_BYTES
 }
 
 #[cfg(test)]

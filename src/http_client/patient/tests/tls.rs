@@ -79,7 +79,7 @@ async fn only_a_host_that_is_trusted_by_its_name_hears_the_request() {
             Some(stream)
         };
         let both = async { tokio::join!(vault.call(), answering) };
-        match soon(both).await {
+        match soon(Box::pin(both)).await {
             (Ok(answer), Some(_stream)) => {
                 let said = soon(answer.text()).await.unwrap();
                 assert!(is_trusted && said == "hello", "{host}, {named}");
@@ -136,7 +136,7 @@ async fn an_encrypted_connection_serves_again() {
             tokio::task::yield_now().await;
         }
     };
-    soon(async { tokio::join!(calls, host) }).await;
+    soon(Box::pin(async { tokio::join!(calls, host) })).await;
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn an_answer_without_a_length_is_whole_only_with_a_good_bye() {
             }
         };
         let both = async { tokio::join!(vault.call(), host) };
-        let (answer, ()) = soon(both).await;
+        let (answer, ()) = soon(Box::pin(both)).await;
         let said = soon(answer.unwrap().text()).await;
         assert_eq!(said.is_ok(), says_good_bye, "{said:?}");
     }
