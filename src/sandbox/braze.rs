@@ -1,112 +1,90 @@
-//! A stand-in for Braze: takes triggered sends as strictly as the real one, and keeps its rate limits.
+//! A stand-in for Braze: takes what is sent as strictly as the real one, keeps its limits, and delivers or does not.
+//!
+//! What was taken ([`Braze::sent`]) and what the phone shows ([`Braze::deliveries`]) are two things, as they are with
+//! Braze: a message can be accepted and never arrive, and no answer says so.
 
-mod check;
+mod delivery;
+mod endpoint;
+mod fields;
+mod liquid;
+mod message;
+mod people;
+mod refused;
+mod sent;
+mod track;
+mod trigger;
 mod window;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::http::Method;
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::log::Log;
 use super::{Answer, Exchange, Role, StandIn, excerpt, lock};
 use crate::shutdown::Shutdown;
-use check::Refused;
-use window::{Standing, Window};
+use delivery::Terms;
+use people::People;
+use window::Windows;
+
+pub use delivery::{Delivery, Withheld};
+pub use liquid::LiquidError;
+pub use people::Profile;
+pub use sent::{MessageKind, Recipient, Sent, Tracked, TrackedKind, Way};
 
 /// The largest body that most of Braze's endpoints take.
 const BODY_MAX: usize = 4 * 1024 * 1024;
 
-/// A stand-in for Braze's REST API.
+/// A stand-in for Braze.
 pub type Braze = StandIn<BrazeState>;
 
 /// What a Braze stand-in knows.
 pub struct BrazeState {
     key: Mutex<Option<String>>,
+    permissions: Mutex<BTreeSet<String>>,
     campaigns: Mutex<BTreeSet<String>>,
-    window: Mutex<Window>,
+    canvases: Mutex<BTreeSet<String>>,
+    windows: Mutex<Windows>,
+    terms: Mutex<Terms>,
+    people: Mutex<People>,
+    is_recording: AtomicBool,
     sent: Log<Sent>,
+    tracked: Log<Tracked>,
+    deliveries: Log<Delivery>,
 }
 
-/// One message to one customer that was taken for sending.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
-    /// When the request arrived, by the stand-in's clock.
-    pub at: Timestamp,
-    /// The number of the request that it came with; a batch shares it.
-    pub request: u64,
-    /// The id that the answer gave for the request.
-    pub dispatch_id: String,
-    /// The campaign.
-    pub campaign_id: String,
-    /// Whom it is for.
-    pub recipient: Recipient,
-    /// The trigger properties: those of the request, overlaid with the recipient's own.
-    pub properties: Map<String, Value>,
-    /// The profile attributes that came along; empty where none did.
-    pub attributes: Map<String, Value>,
-    /// The body of the request.
-    pub raw: Bytes,
-}
-
-/// Whom a message is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Recipient {
-    /// A profile by its external id.
-    ExternalUserId(String),
-    /// A profile by one of its aliases.
-    UserAlias {
-        /// The alias.
-        name: String,
-        /// What kind of alias it is.
-        label: String,
-    },
-    /// The profiles with an e-mail address.
-    Email(String),
-}
-
-impl Recipient {
-    /// Gives the name of the field that it came in.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::ExternalUserId(_) => "external_user_id",
-            Self::UserAlias { .. } => "user_alias",
-            Self::Email(_) => "email",
+impl BrazeState {
+    fn new() -> Self {
+        Self {
+            key: Mutex::default(),
+            permissions: Mutex::default(),
+            campaigns: Mutex::default(),
+            canvases: Mutex::default(),
+            windows: Mutex::default(),
+            terms: Mutex::default(),
+            people: Mutex::default(),
+            is_recording: AtomicBool::new(true),
+            sent: Log::new(),
+            tracked: Log::new(),
+            deliveries: Log::new(),
         }
     }
 
-    /// Gives the id, the alias or the address.
-    pub fn value(&self) -> &str {
-        match self {
-            Self::ExternalUserId(value)
-            | Self::UserAlias { name: value, .. }
-            | Self::Email(value) => value,
-        }
-    }
-}
-
-impl Sent {
-    /// Gives the text of a trigger property.
-    pub fn property(&self, name: &str) -> Option<&str> {
-        self.properties.get(name)?.as_str()
+    fn keep(&self, keep: bool) {
+        self.is_recording.store(keep, Ordering::Relaxed);
+        self.sent.keep(keep);
+        self.tracked.keep(keep);
+        self.deliveries.keep(keep);
     }
 
-    /// Gives the first trigger property that is text; empty where none is.
-    pub fn text(&self) -> &str {
-        let mut texts = self
-            .properties
-            .iter()
-            .filter(|(name, _)| !name.ends_with("_id"));
-        texts
-            .find_map(|(_, value)| value.as_str())
-            .unwrap_or_default()
+    fn clear(&self) {
+        self.sent.clear();
+        self.tracked.clear();
+        self.deliveries.clear();
     }
 }
 
@@ -115,19 +93,13 @@ impl Braze {
     pub async fn start(bind: SocketAddr, shutdown: &Shutdown) -> io::Result<Self> {
         let role = Role {
             body_max: BODY_MAX,
-            answer,
-            refuse,
-            keep: |state: &BrazeState, keep| state.sent.keep(keep),
-            clear: |state: &BrazeState| state.sent.clear(),
+            answer: endpoint::answer,
+            refuse: endpoint::refuse,
+            keep: BrazeState::keep,
+            clear: BrazeState::clear,
             doors: Router::new,
         };
-        let state = BrazeState {
-            key: Mutex::default(),
-            campaigns: Mutex::default(),
-            window: Mutex::new(Window::default()),
-            sent: Log::new(),
-        };
-        Self::open(bind, shutdown, role, state).await
+        Self::open(bind, shutdown, role, BrazeState::new()).await
     }
 
     /// Gives the base URL, without a slash at its end.
@@ -140,14 +112,92 @@ impl Braze {
         *lock(&self.0.state.key) = Some(key.to_owned());
     }
 
+    /// Gives the key these permissions alone, such as `campaigns.trigger.send`; without it, it has all.
+    pub fn permit<'a>(&self, permissions: impl IntoIterator<Item = &'a str>) {
+        lock(&self.0.state.permissions).extend(permissions.into_iter().map(str::to_owned));
+    }
+
     /// Refuses campaigns other than these; without it, any id will do.
     pub fn know_campaigns<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
         lock(&self.0.state.campaigns).extend(ids.into_iter().map(str::to_owned));
     }
 
-    /// Takes so many requests in each window; windows stand on the clock, as Braze's hours do. Starts at 250,000 an hour.
+    /// Refuses Canvases other than these; without it, any id will do.
+    pub fn know_canvases<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
+        lock(&self.0.state.canvases).extend(ids.into_iter().map(str::to_owned));
+    }
+
+    /// Takes so many sends in each window; windows stand on the clock, as Braze's hours do. Starts at 250,000 an hour.
     pub fn limit(&self, requests: u64, window: Duration) {
-        *lock(&self.0.state.window) = Window::new(requests, window);
+        lock(&self.0.state.windows).limit_sends(requests, window);
+    }
+
+    /// Takes so many requests to `/users/track` in each window. Starts at 3,000 in three seconds.
+    pub fn limit_track(&self, requests: u64, window: Duration) {
+        lock(&self.0.state.windows).limit_track(requests, window);
+    }
+
+    /// Tells the limits in Braze's other manner: the reset in seconds from now, and with a 429 only the wait.
+    pub fn count_down(&self, is_counting_down: bool) {
+        lock(&self.0.state.windows).count_down(is_counting_down);
+    }
+
+    /// Says whether campaigns and Canvases take a person more than once, as they do here from the start.
+    ///
+    /// Where they do not, which is what Braze begins with, a second message is taken and never delivered.
+    pub fn re_eligibility(&self, is_on: bool) {
+        lock(&self.0.state.terms).re_eligible = is_on;
+    }
+
+    /// Names the subscription group of the campaigns; without it, who left any group gets nothing.
+    pub fn use_group(&self, id: &str) {
+        id.clone_into(&mut lock(&self.0.state.terms).group);
+    }
+
+    /// Pauses a campaign or a Canvas: what is sent through it is taken with a notice and never delivered.
+    pub fn pause_campaign(&self, id: &str) {
+        lock(&self.0.state.terms).paused.push(id.to_owned());
+    }
+
+    /// Keeps WhatsApp's limit for one number and one person: so many messages at once, then one after each `every`.
+    pub fn limit_pairs(&self, burst: u32, every: Duration) {
+        lock(&self.0.state.terms).pair = Some((burst, every));
+    }
+
+    /// Gives a campaign or a Canvas its message body; without it, the phone shows the first property that is text.
+    pub fn compose(&self, id: &str, body: &str) -> Result<(), LiquidError> {
+        liquid::Template::read(body)?;
+        let mut terms = lock(&self.0.state.terms);
+        terms.bodies.insert(id.to_owned(), body.to_owned());
+        Ok(())
+    }
+
+    /// Says who exists: what is sent to anybody else is taken and never delivered. Without it, everybody does.
+    pub fn know_people(&self, people: impl IntoIterator<Item = Recipient>) {
+        let mut known = lock(&self.0.state.people);
+        people.into_iter().for_each(|person| known.know(person));
+    }
+
+    /// Notes whose a phone number is: what goes to the number's alias is for that person.
+    pub fn has_phone(&self, person: &Recipient, phone: &str) {
+        lock(&self.0.state.people).has_phone(person, phone);
+    }
+
+    /// Refuses an external id in `/users/track`.
+    pub fn block(&self, external_id: &str) {
+        lock(&self.0.state.people).block(external_id);
+    }
+
+    /// Notes that a person wrote to the number just now: WhatsApp's 24 hours begin. Of whom nothing was noted, they are
+    /// not kept.
+    pub fn heard_from(&self, person: &Recipient) {
+        let now = self.now();
+        lock(&self.0.state.people).entry(person).wrote_at = Some(now);
+    }
+
+    /// Gives what is known of a person.
+    pub fn profile(&self, person: &Recipient) -> Option<Profile> {
+        lock(&self.0.state.people).get(person)
     }
 
     /// Gives what was taken for sending, oldest first.
@@ -158,6 +208,32 @@ impl Braze {
     /// Tells how many messages were taken for sending, recorded or not.
     pub fn sent_count(&self) -> u64 {
         self.0.state.sent.count()
+    }
+
+    /// Gives what became of what was taken for sending, oldest first.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.0.state.deliveries.all()
+    }
+
+    /// Gives the texts that a person's phone shows, oldest first.
+    pub fn shown_to(&self, person: &str) -> Vec<String> {
+        let mut deliveries = self.deliveries();
+        deliveries.retain(|delivery| delivery.withheld.is_none());
+        deliveries.retain(|delivery| delivery.recipient.value() == person);
+        deliveries
+            .into_iter()
+            .map(|delivery| delivery.text)
+            .collect()
+    }
+
+    /// Gives what `/users/track` and the subscriptions took, oldest first.
+    pub fn tracked(&self) -> Vec<Tracked> {
+        self.0.state.tracked.all()
+    }
+
+    /// Tells how many objects `/users/track` and the subscriptions took, recorded or not.
+    pub fn tracked_count(&self) -> u64 {
+        self.0.state.tracked.count()
     }
 
     /// Gives the recorded requests that were answered with an error.
@@ -177,90 +253,20 @@ impl Braze {
         self.0.state.sent.wait_until(enough).await;
     }
 
-    fn is_allowed(&self, exchange: &Exchange) -> bool {
-        let key = lock(&self.0.state.key);
-        match (exchange.bearer(), key.as_deref()) {
-            (Some(given), Some(key)) => given == key,
-            (Some(given), None) => !given.is_empty() && !given.contains(['"', '\'', ' ']),
-            (None, _) => false,
-        }
+    /// Waits until what became of the messages is as `enough` wants it; it must not call the stand-in.
+    pub async fn wait_until_delivered(&self, enough: impl FnMut(&VecDeque<Delivery>) -> bool) {
+        self.0.state.deliveries.wait_until(enough).await;
     }
 
-    fn trigger(&self, exchange: &Exchange) -> Result<Vec<Sent>, Refused> {
-        let content_type = exchange.header("content-type").unwrap_or_default();
-        if content_type.split(';').next().map(str::trim) != Some("application/json") {
-            return Err(Refused(415, "Unsupported Media Type".to_owned()));
-        }
-        check::trigger(exchange, &lock(&self.0.state.campaigns))
+    /// Waits until `count` objects have been taken by `/users/track` and the subscriptions.
+    pub async fn wait_for_tracked(&self, count: u64) {
+        self.0.state.tracked.wait_for(count).await;
     }
-}
-
-fn answer(braze: &Braze, exchange: &Exchange) -> Answer {
-    let now = exchange.at;
-    if exchange.method != Method::POST || exchange.path != "/campaigns/trigger/send" {
-        return refuse(braze, 404);
-    }
-    if !braze.is_allowed(exchange) {
-        return refuse(braze, 401);
-    }
-    let standing = lock(&braze.0.state.window).take(now);
-    if !standing.is_open {
-        return limited(refusal(&Refused::forced(429)), standing);
-    }
-    match braze.trigger(exchange) {
-        Ok(sents) => limited(accept(braze, exchange, sents), standing),
-        Err(refused) => limited(refusal(&refused), standing),
-    }
-}
-
-fn accept(braze: &Braze, exchange: &Exchange, sents: Vec<Sent>) -> Answer {
-    let body = json!({ "dispatch_id": dispatch_id(exchange), "message": "success" });
-    let mut answer = Answer::json(201, &body);
-    if braze.is_watched() {
-        let lines = sents.iter().map(|sent| {
-            let recipient = &sent.recipient;
-            format!(
-                "{} {}: \"{}\"",
-                recipient.kind(),
-                recipient.value(),
-                excerpt(sent.text())
-            )
-        });
-        answer.note = lines.collect::<Vec<_>>().join(", ");
-    }
-    // A batch weighs its body once.
-    let mut bytes = exchange.raw.len();
-    for sent in sents {
-        braze.0.state.sent.push(std::mem::take(&mut bytes), || sent);
-    }
-    answer
 }
 
 /// Gives 32 hex digits that no other request has.
 fn dispatch_id(exchange: &Exchange) -> String {
     format!("{:032x}", exchange.number)
-}
-
-fn refuse(braze: &Braze, status: u16) -> Answer {
-    let standing = lock(&braze.0.state.window).look(braze.now());
-    limited(refusal(&Refused::forced(status)), standing)
-}
-
-fn refusal(refused: &Refused) -> Answer {
-    let mut answer = Answer::json(refused.0, &refused.body());
-    answer.note.clone_from(&refused.1);
-    answer
-}
-
-fn limited(mut answer: Answer, standing: Standing) -> Answer {
-    let headers = [
-        ("limit", standing.limit.to_string()),
-        ("remaining", standing.remaining.to_string()),
-        ("reset", standing.reset_s.to_string()),
-    ];
-    let headers = headers.map(|(name, value)| (format!("x-ratelimit-{name}"), value));
-    answer.headers.extend(headers);
-    answer
 }
 
 #[cfg(test)]

@@ -109,7 +109,8 @@ impl Phone {
     }
 }
 
-fn json_escape(text: &str) -> String {
+/// Escapes what a JSON string cannot hold, as Braze's filter of that name does.
+pub(super) fn json_escape(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()
 }

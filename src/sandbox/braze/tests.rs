@@ -1,6 +1,12 @@
 //! Braze's error table, row by row, its rate limit, and what it records.
 
+mod deliveries;
+mod endpoints;
+mod tracking;
+
+use jiff::Timestamp;
 use rstest::rstest;
+use serde_json::{Value, json};
 
 use super::super::Plan;
 use super::super::call::client;
@@ -39,6 +45,11 @@ impl World {
 
     async fn send(&self, body: &Value) -> (u16, Value) {
         read(self.request(body.to_string())).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.client.post(format!("{}{path}", self.braze.url()));
+        read(request.bearer_auth("key").json(body)).await
     }
 }
 
@@ -207,7 +218,7 @@ async fn the_url_and_the_content_type_must_be_right() {
     for path in [
         "/campaigns/trigger/send/",
         "/campaigns/trigger",
-        "/messages/send",
+        "/messages/send/now",
         "/",
     ] {
         let request = world

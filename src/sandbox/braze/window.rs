@@ -1,11 +1,78 @@
-//! Braze's rate limit: a count that starts anew with each hour of the clock.
+//! Braze's rate limits: counts that start anew with each hour of the clock, or each few seconds.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// Which requests share a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// All that sends, and most of what reads: 250,000 an hour.
+    Sends,
+    /// `/users/track`: 3,000 in three seconds.
+    Track,
+    /// What sets subscriptions: 5,000 a minute.
+    Subscriptions,
+}
+
+/// The limits of a workspace.
+pub(super) struct Windows {
+    sends: Window,
+    track: Window,
+    subscriptions: Window,
+    is_counting_down: bool,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            sends: Window::default(),
+            track: Window::new(3_000, Duration::from_secs(3)),
+            subscriptions: Window::new(5_000, Duration::from_mins(1)),
+            is_counting_down: false,
+        }
+    }
+}
+
+impl Windows {
+    pub(super) fn limit_sends(&mut self, requests: u64, window: Duration) {
+        self.sends = Window::new(requests, window);
+    }
+
+    pub(super) fn limit_track(&mut self, requests: u64, window: Duration) {
+        self.track = Window::new(requests, window);
+    }
+
+    /// Says how the limits are told.
+    pub(super) fn count_down(&mut self, is_counting_down: bool) {
+        self.is_counting_down = is_counting_down;
+    }
+
+    /// Counts a request at `now`, if it is inside its limit.
+    pub(super) fn take(&mut self, pool: Pool, now: Timestamp) -> Standing {
+        let is_counting_down = self.is_counting_down;
+        let standing = self.window(pool).take(now);
+        standing.told(is_counting_down, now)
+    }
+
+    /// Tells how a limit stands at `now`.
+    pub(super) fn look(&mut self, pool: Pool, now: Timestamp) -> Standing {
+        let is_counting_down = self.is_counting_down;
+        let standing = self.window(pool).look(now);
+        standing.told(is_counting_down, now)
+    }
+
+    fn window(&mut self, pool: Pool) -> &mut Window {
+        match pool {
+            Pool::Sends => &mut self.sends,
+            Pool::Track => &mut self.track,
+            Pool::Subscriptions => &mut self.subscriptions,
+        }
+    }
+}
+
 /// A count of requests in a window that stands on the clock.
-pub(super) struct Window {
+struct Window {
     limit: u64,
     length_ms: i64,
     start_ms: i64,
@@ -21,6 +88,31 @@ pub(super) struct Standing {
     pub(super) remaining: u64,
     /// When the count starts anew, in seconds since 1970, rounded up.
     pub(super) reset_s: i64,
+    /// How many seconds that is away, where the answer is to say so instead.
+    pub(super) left_s: Option<i64>,
+}
+
+impl Standing {
+    fn told(self, is_counting_down: bool, now: Timestamp) -> Self {
+        let left_s = (self.reset_s - now.as_second()).max(0);
+        Self {
+            left_s: is_counting_down.then_some(left_s),
+            ..self
+        }
+    }
+
+    /// Gives the headers that tell it, without what all their names begin with.
+    pub(super) fn headers(self) -> Vec<(&'static str, i64)> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        if let (false, Some(left_s)) = (self.is_open, self.left_s) {
+            return vec![("retry-after", left_s)];
+        }
+        vec![
+            ("limit", number(self.limit)),
+            ("remaining", number(self.remaining)),
+            ("reset", self.left_s.unwrap_or(self.reset_s)),
+        ]
+    }
 }
 
 impl Default for Window {
@@ -32,7 +124,7 @@ impl Default for Window {
 
 impl Window {
     /// Allows `limit` requests in each window of this length, of at least a millisecond.
-    pub(super) fn new(limit: u64, length: Duration) -> Self {
+    fn new(limit: u64, length: Duration) -> Self {
         Self {
             limit,
             length_ms: i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1),
@@ -42,7 +134,7 @@ impl Window {
     }
 
     /// Counts a request at `now`, if it is inside the limit.
-    pub(super) fn take(&mut self, now: Timestamp) -> Standing {
+    fn take(&mut self, now: Timestamp) -> Standing {
         self.turn(now);
         let is_open = self.used < self.limit;
         self.used += u64::from(is_open);
@@ -53,7 +145,7 @@ impl Window {
     }
 
     /// Tells how the window stands at `now`.
-    pub(super) fn look(&mut self, now: Timestamp) -> Standing {
+    fn look(&mut self, now: Timestamp) -> Standing {
         self.turn(now);
         let end_ms = self.start_ms.saturating_add(self.length_ms);
         Standing {
@@ -61,6 +153,7 @@ impl Window {
             limit: self.limit,
             remaining: self.limit - self.used,
             reset_s: end_ms.saturating_add(999).div_euclid(1_000),
+            left_s: None,
         }
     }
 
