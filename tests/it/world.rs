@@ -288,7 +288,7 @@ impl World {
         for _ in 0..=time.as_secs() {
             let counts = self.app.store().counts().await.unwrap();
             if is_done(&counts) {
-                return;
+                return self.told().await;
             }
             self.clock.advance(Duration::from_secs(1));
             self.breathe().await;
@@ -306,6 +306,14 @@ impl World {
     /// Waits until every message has an outcome and every delivery has left.
     pub(crate) async fn rest(&self) {
         self.until("everything to be done", is_done).await;
+        self.told().await;
+    }
+
+    /// Waits until who wrote something has heard that it is on disk, and has counted it: others can see it there before.
+    /// The store answers in order, so who asks it last hears last.
+    pub(crate) async fn told(&self) {
+        drop(self.app.store().probe().await);
+        tokio::task::yield_now().await;
     }
 
     /// Waits until the store stands as it should. Asking the store is what takes the time; nobody sleeps.

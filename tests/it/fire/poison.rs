@@ -1,15 +1,15 @@
-//! A message that kills the gateway whenever the model is asked about it.
+//! A message at which the gateway dies whenever the model is asked about it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use frontdesk::clock::Clock;
 use frontdesk::sandbox::Plan;
+use frontdesk::sandbox::model::Reply;
+use tokio::sync::watch;
 
 use super::ledger::tell;
 use super::load::writes;
-use super::yard::{Gateway, Yard, heard, signal, words};
+use super::yard::{Gateway, Yard, heard, words};
 
 /// Customers with ordinary messages who are under way whenever the gateway dies.
 const NEIGHBOURS: usize = 12;
@@ -23,8 +23,7 @@ const POISON: &str = "word-0-poison";
 async fn a_message_that_kills_the_gateway_is_given_up_and_its_neighbours_are_not() {
     let clock = Clock::system();
     let yard = Yard::start("").await;
-    let victim = Arc::new(AtomicU32::new(0));
-    kills_when_asked(&yard, &victim);
+    let mut asked = never_answers(&yard);
     let gateway = yard.serve().await;
     let phone = gateway.phone();
     for neighbour in 1..=NEIGHBOURS {
@@ -34,12 +33,11 @@ async fn a_message_that_kills_the_gateway_is_given_up_and_its_neighbours_are_not
             .misbehave(Plan::delay(Duration::from_millis(500)).when(&word));
         writes(&phone, neighbour, &word).await.unwrap();
     }
-    victim.store(gateway.child.id(), Ordering::SeqCst);
     writes(&phone, 0, POISON).await.unwrap();
-    let (gateway, deaths) = outlives(&yard, gateway, &victim).await;
+    let (gateway, deaths) = outlives(&yard, gateway, &mut asked).await;
 
     writes(&gateway.phone(), 0, "word-0-next").await.unwrap();
-    let (gateway, more) = outlives(&yard, gateway, &victim).await;
+    let (gateway, more) = outlives(&yard, gateway, &mut asked).await;
     gateway.stops().await;
     let outcomes = yard.rows("SELECT text || ': ' || outcome FROM message WHERE author = 'customer' ORDER BY conversation, seq");
     tell(
@@ -65,29 +63,36 @@ async fn a_message_that_kills_the_gateway_is_given_up_and_its_neighbours_are_not
     );
 }
 
-/// Makes the model's answer to the poison the death of the gateway.
-fn kills_when_asked(yard: &Yard, victim: &Arc<AtomicU32>) {
-    let victim = Arc::clone(victim);
+/// Makes the model say nothing to the poison, so that only a death ends that call. Gives the count of such calls.
+fn never_answers(yard: &Yard) -> watch::Receiver<usize> {
+    let (count, asked) = watch::channel(0);
     yard.model.respond_with(move |request| {
-        if words(&request["messages"].to_string()).contains(&POISON) {
-            signal(victim.load(Ordering::SeqCst), "-KILL");
+        if !words(&request["messages"].to_string()).contains(&POISON) {
+            return heard(request);
         }
-        heard(request)
+        count.send_modify(|count| *count += 1);
+        Reply::Fault(Plan::hang())
     });
+    asked
 }
 
-/// Starts the gateway again whenever it dies, until everything is done. Gives how often it died.
-async fn outlives(yard: &Yard, mut gateway: Gateway, victim: &AtomicU32) -> (Gateway, usize) {
+/// Kills the gateway whenever the model is asked about the poison, and starts it again, until everything is done. Gives
+/// how often it died.
+async fn outlives(
+    yard: &Yard,
+    mut gateway: Gateway,
+    asked: &mut watch::Receiver<usize>,
+) -> (Gateway, usize) {
     let mut deaths = 0;
     loop {
         tokio::select! {
             biased;
-            () = gateway.gone() => {}
+            changed = asked.changed() => changed.unwrap(),
             () = yard.drained() => return (gateway, deaths),
         }
+        gateway.dies().await;
         deaths += 1;
         assert!(deaths < 10, "it dies for ever");
         gateway = yard.serve().await;
-        victim.store(gateway.child.id(), Ordering::SeqCst);
     }
 }

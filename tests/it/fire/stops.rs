@@ -112,10 +112,8 @@ async fn a_stop_waits_for_a_model_that_hangs_no_longer_than_it_may_and_loses_not
     let clock = Clock::system();
     gateway.stops().await;
     let took = clock.elapsed();
-    assert!(
-        (Duration::from_secs(1)..Duration::from_secs(10)).contains(&took),
-        "{took:?}"
-    );
+    // Told otherwise, it would have waited to the end of the usual time.
+    assert!((Duration::from_secs(1)..DRAIN).contains(&took), "{took:?}");
     waits(&yard);
     let counted = yard.remains("SELECT attempts FROM conversation");
     assert_eq!(counted, ["0"], "a stop is no crash");
