@@ -42,4 +42,5 @@ mod store;
 mod summaries;
 mod supersede;
 mod traces;
+mod trying;
 mod world;
