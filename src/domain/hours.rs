@@ -73,9 +73,7 @@ impl Hours {
 
     /// Gives the hours of a week, from Monday on, but for the holidays.
     pub fn of(zone: TimeZone, mut days: [Vec<Range>; 7], holidays: BTreeSet<Holiday>) -> Self {
-        for day in &mut days {
-            day.sort_unstable();
-        }
+        days.iter_mut().for_each(|day| day.sort_unstable());
         let week = Some(Week { days, holidays });
         Self { zone, week }
     }
