@@ -312,8 +312,6 @@ fn assistants(
             on_unanswered: config.reply.unanswered.into(),
             limits: assistant.limits.into(),
             noticed: Noticed::default(),
-            hours: assistant.hours(),
-            when_closed: assistant.when_closed(),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
                 language: desk.language(),

@@ -8,13 +8,12 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::hours::HoursConfig;
 use super::limits::{LimitPolicy, LimitsConfig};
 use crate::braze;
-use crate::domain::{Hours, Language, OnUnknown};
+use crate::domain::{Language, OnUnknown};
 use crate::problem::Problem;
 use crate::redact::Secret;
-use crate::turn::{Instead, WhenClosed};
+use crate::turn::Instead;
 
 /// One assistant.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,8 +51,6 @@ pub struct AssistantConfig {
     pub deadline: Duration,
     /// The desk that takes over. Default: none, and nobody can be brought in.
     pub desk: Option<String>,
-    /// When people are there. Default: always.
-    pub hours: Option<HoursConfig>,
     /// What it may spend a day. Default: as much as it takes.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -137,8 +134,6 @@ impl AssistantConfig {
         }
         let limits = self.limits.check().into_iter();
         problems.extend(limits.map(|problem| problem.under("limits")));
-        let hours = self.hours.iter().flat_map(HoursConfig::check);
-        problems.extend(hours.map(|problem| problem.under("hours")));
         if self.desk.is_none() && self.limits.at_limit == LimitPolicy::HandOff {
             problems.push(
                 Problem::new(
@@ -198,21 +193,6 @@ impl AssistantConfig {
     /// Gives the time zone; a checked configuration has one.
     pub fn zone(&self) -> TimeZone {
         TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
-    }
-
-    /// Gives when people are there; always, where nothing is said.
-    pub fn hours(&self) -> Hours {
-        match &self.hours {
-            Some(hours) => hours.hours(self.zone()),
-            None => Hours::always(self.zone()),
-        }
-    }
-
-    /// Tells what becomes of a handoff while nobody is there.
-    pub fn when_closed(&self) -> WhenClosed {
-        self.hours
-            .as_ref()
-            .map_or_else(WhenClosed::default, |hours| hours.closed.into())
     }
 }
 

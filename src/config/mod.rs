@@ -4,7 +4,6 @@
 //! places in the file, fills in secrets, and checks that names lead somewhere.
 
 mod assistant;
-mod hours;
 mod limits;
 mod read;
 mod secrets;
@@ -27,7 +26,6 @@ use crate::telemetry::{LogConfig, TracesConfig};
 use crate::workers::TurnsConfig;
 
 pub use assistant::{AssistantConfig, ReplyConfig};
-pub use hours::{ClosedPolicy, HoursConfig};
 pub use limits::{LimitPolicy, LimitsConfig};
 pub use read::{Environment, names_secret};
 

@@ -3,7 +3,6 @@
 mod conversation;
 mod customer;
 mod delivery;
-mod hours;
 mod ids;
 mod inbound;
 mod language;
@@ -17,7 +16,6 @@ pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,
 };
-pub use hours::{Holiday, Hours, NoHoliday, NoRange, Range};
 pub use ids::{ConversationId, DeliveryId, HandoffId, MessageId, NodeId, new_id};
 pub use inbound::{Dedupe, Inbound, Profile};
 pub use language::Language;

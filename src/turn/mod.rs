@@ -17,9 +17,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
-use crate::domain::{
-    Author, Failure, Hours, Language, Message, MessageId, Outcome, Settlement, new_id,
-};
+use crate::domain::{Author, Failure, Language, Message, MessageId, Outcome, Settlement, new_id};
 use crate::memory::Memory;
 use crate::metrics::{LimitOf, Stage};
 use crate::model::{Lineup, Meter};
@@ -61,10 +59,6 @@ pub struct Assistant {
     pub limits: Limits,
     /// The last day on which it was said in the log that it has spent it.
     pub noticed: Noticed,
-    /// When people are there.
-    pub hours: Hours,
-    /// What becomes of a handoff while they are not.
-    pub when_closed: WhenClosed,
     /// The people who can take over, where there are some.
     pub desk: Option<DeskTerms>,
     /// The gateway's own address, as the desk reaches it.
@@ -79,16 +73,6 @@ pub enum Instead {
     Apologise,
     /// People are asked to take over; where there is no desk, the customer hears an apology.
     HandOff,
-}
-
-/// What becomes of a handoff while nobody is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenClosed {
-    /// People find the conversation when they come; the customer hears when that is.
-    #[default]
-    Queue,
-    /// People find a message when they come; the assistant goes on.
-    TakeMessage,
 }
 
 /// What a turn needs to know about a desk.
