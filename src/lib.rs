@@ -90,7 +90,7 @@
 //! | ways out | [`braze`], [`handoff`] | one protocol each |
 //! | the store | [`store`] | SQL, and nothing else does |
 //! | terms | [`domain`] | what things are; no IO |
-//! | ground | [`telemetry`], [`metrics`], [`http_client`], [`shutdown`], [`watch`], [`watchdog`], [`clock`], [`duration`], [`pii`], [`problem`], [`redact`], [`retry`] | at most one another |
+//! | ground | [`telemetry`], [`metrics`], [`http_client`], [`shutdown`], [`watch`], [`watchdog`], [`clock`], [`duration`], [`problem`], [`redact`], [`retry`] | at most one another |
 //!
 //! Each module owns its errors and its slice of the configuration. Errors become a status in one place
 //! ([`http::HttpError`]), problems of a configuration are composed in one place ([`config::Config::load`]). The one trait
@@ -178,7 +178,6 @@ pub mod retry;
 
 pub mod clock;
 pub mod duration;
-pub mod pii;
 pub mod problem;
 
 #[cfg(test)]
