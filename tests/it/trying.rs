@@ -198,7 +198,7 @@ fn what_fails_is_told_with_the_conversation_and_in_both_formats() {
 #[case(
     "turns: [{user: hi}]",
     "turns: [{user: hi, asert: []}]",
-    "a.yaml:4:23",
+    "a.yaml:4:24",
     "`tests[0].turns[0].asert`"
 )]
 #[case(
@@ -243,8 +243,16 @@ fn a_broken_prompt_folder_and_tests_that_are_not_there_have_their_own_codes() {
     }
 }
 
-/// A configuration whose assistant has the small folder, and whose model is the one at `url`.
+/// Puts what stands in the folder into one below it, and a configuration beside that: its assistant has those prompts, its
+/// model is the one at `url`.
 fn configured(folder: &Path, url: &str) {
+    let there: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+    let prompts = folder.join("shop");
+    std::fs::create_dir(&prompts).unwrap();
+    for entry in there {
+        let entry = entry.unwrap();
+        std::fs::rename(entry.path(), prompts.join(entry.file_name())).unwrap();
+    }
     let toml = format!(
         r#"
         [workspaces.main]
@@ -255,7 +263,7 @@ fn configured(folder: &Path, url: &str) {
         model = "real"
         price = {{ input = 1000, output = 1000 }}
         [assistants.shop]
-        prompts = "."
+        prompts = "shop"
         secrets = ["env::NOT_SET_EITHER"]
         campaign_id = ""
         display_name = "Ada"
