@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::handoff::DeskError;
+use crate::handoff::{DeskError, Links};
 use crate::http::{Door, Doors};
 use crate::http_client::BuildError;
 use crate::memory::Memory;
@@ -283,12 +283,18 @@ fn assistants(
             noticed: Noticed::default(),
             hours: assistant.hours(),
             when_closed: assistant.when_closed(),
+            links: desk.map(|desk| {
+                let public_url = config.server.public_url.as_deref();
+                Links::new(&desk.secrets, public_url)
+            }),
             desk: desk.map(|desk| DeskTerms {
                 idle: desk.idle,
+                ack_within: desk.ack_within,
+                on_timeout: desk.on_timeout,
+                may_return: desk.customer_may_return,
                 language: desk.language(),
                 summary_within: desk.summary_within,
             }),
-            public_url: config.server.public_url.clone(),
         };
         Some((name.clone(), Arc::new(assistant)))
     });
@@ -311,6 +317,7 @@ fn doors(
             secrets: assistant.secrets.clone(),
             prompts: prompts.clone(),
             desk: desk.map(Arc::clone),
+            assistant: Arc::clone(shared.assistants.get(name)?),
         };
         Some((name.clone(), door))
     });

@@ -37,7 +37,7 @@
 //!       settle, whole│               │            │
 //!                    └───────────────┘            ├─► Braze ─► customer
 //!                        ▲                        └─► desk
-//!                        └── POST /v1/conversations/ID/release
+//!                        └── POST /v1/conversations/ID/ack, replies, release
 //! ```
 //!
 //! **In.** A listener of our own bounds what strangers can cost ([`http::Entrance`]). A door checks the bearer token, reads
@@ -67,8 +67,11 @@
 //! kept it, its messages wait for another answer; else their outcome is corrected.
 //!
 //! **Handover.** A settlement can pass the conversation to people. The customer hears a notice, the desk gets a signed
-//! event ([`handoff`]) with transcript and summary, and what the customer writes from then on is forwarded. It comes
-//! back when the desk releases it, or after `desks.NAME.idle`.
+//! event ([`handoff`]) with transcript and summary, and what the customer writes from then on is forwarded. What people do
+//! comes in by the desk's doors: it is written out for how the conversation stands ([`turn::desk`]) and applied in one
+//! transaction ([`store::Store::act`]), which refuses it where that has changed. Their words leave as deliveries do, before
+//! the assistant's. Timers are columns that the upkeep looks at: nobody came in time, the window closes, nothing was heard.
+//! It comes back when the desk releases it, the customer asks for it, or after `desks.NAME.idle`.
 //!
 //! **By hand.** Operators have a listener of their own ([`http::operator`]). What they decide goes through the same store,
 //! under the same fences: a takeover is a new owner and a new epoch, a retry passes the last check like any delivery, an
@@ -133,7 +136,6 @@
 //! - **Tools, retrieval, actions.** The model talks, and picks from a closed list what happens next.
 //! - **Batches to Braze.** One recipient a request, never `broadcast`: a mistake reaches one person.
 //! - **Templates in fixed texts.** They are sent as they stand.
-//! - **Agents' words.** A desk gets events and gives conversations back; it answers customers by its own way.
 //! - **A second node.** The store is one SQLite file, held by one process.
 //! - **Reloading the configuration.** Prompts are reloaded, the machine room is restarted.
 

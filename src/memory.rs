@@ -170,6 +170,11 @@ impl Memory {
         self.cache.invalidate(&conversation).await;
     }
 
+    /// Tells whether what falls out of a window is summed up.
+    pub fn sums_up(&self) -> bool {
+        self.config.summary
+    }
+
     /// Gives the summary of what the model is not shown any more, where there is one and it is not too old.
     pub fn summary<'a>(
         &self,

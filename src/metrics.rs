@@ -81,6 +81,8 @@ pub struct Closed {
     pub reasons: Vec<&'static str>,
     /// How a handoff can end.
     pub ends: Vec<&'static str>,
+    /// What a desk can do with a conversation.
+    pub acts: Vec<&'static str>,
     /// What can go wrong with a call of a model.
     pub faults: Vec<&'static str>,
 }

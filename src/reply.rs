@@ -14,6 +14,13 @@ pub fn prepare(text: &str) -> Option<String> {
     (!fitting.is_empty()).then(|| fitting.to_owned())
 }
 
+/// Makes what a person has typed fit to leave: as it stands, but harmless for Braze. Gives `None` where nothing is left to
+/// say.
+pub fn typed(text: &str) -> Option<String> {
+    let harmless = break_liquid(text.trim());
+    (!harmless.is_empty()).then_some(harmless)
+}
+
 /// Puts a space into whatever Braze's Liquid could take for a tag, so that no words of a model are ever evaluated.
 fn break_liquid(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -91,17 +91,20 @@ pub enum HandoffReason {
     Limit,
     /// An operator took the conversation.
     Operator,
+    /// Another program asked for it, or somebody at the desk wrote first.
+    Api,
 }
 
 impl HandoffReason {
     /// Every reason there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CustomerAsked,
         Self::Rule,
         Self::Model,
         Self::Failure,
         Self::Limit,
         Self::Operator,
+        Self::Api,
     ];
 
     /// Gives the name that is stored, sent and shown.
@@ -113,6 +116,7 @@ impl HandoffReason {
             Self::Failure => "failure",
             Self::Limit => "limit",
             Self::Operator => "operator",
+            Self::Api => "api",
         }
     }
 }
@@ -122,18 +126,29 @@ impl HandoffReason {
 pub enum EndReason {
     /// The desk gave the conversation back.
     AgentReleased,
-    /// Nothing was heard for too long.
+    /// An operator gave it back.
+    Operator,
+    /// The customer asked for the assistant again.
+    CustomerReturned,
+    /// Nobody came in time, or nothing was heard for too long.
     TimedOut,
 }
 
 impl EndReason {
     /// Every reason there is.
-    pub const ALL: [Self; 2] = [Self::AgentReleased, Self::TimedOut];
+    pub const ALL: [Self; 4] = [
+        Self::AgentReleased,
+        Self::Operator,
+        Self::CustomerReturned,
+        Self::TimedOut,
+    ];
 
     /// Gives the name that is stored, sent and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AgentReleased => "agent_released",
+            Self::Operator => "operator",
+            Self::CustomerReturned => "customer_returned",
             Self::TimedOut => "timed_out",
         }
     }
@@ -152,6 +167,8 @@ pub struct Handoff {
     pub detail: Option<Private<String>>,
     /// The customer's words that it rests on.
     pub evidence: Private<String>,
+    /// When it is said that nobody has come, where nobody has by then.
+    pub ack_due_at: Option<Timestamp>,
     /// When the conversation goes back to the assistant if nothing more is heard.
     pub returns_at: Timestamp,
 }

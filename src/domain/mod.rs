@@ -1,5 +1,6 @@
 //! The terms: conversations and their states, messages, deliveries, outcomes. Pure: no IO, no clock, no serialisation.
 
+mod act;
 mod conversation;
 mod customer;
 mod delivery;
@@ -12,6 +13,7 @@ mod outcome;
 mod settlement;
 mod spending;
 
+pub use act::Act;
 pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner, Summary};
 pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{

@@ -33,6 +33,8 @@ pub enum Ownership {
         /// When the conversation goes back to the assistant if nothing more is heard.
         returns_at: jiff::Timestamp,
     },
+    /// The customer wants the assistant again.
+    Return,
     /// The customer wants no more messages.
     OptOut,
     /// The customer wants messages again.

@@ -1,9 +1,11 @@
 //! Where people work: `[desks.NAME]`.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::SigningKey;
 use crate::domain::Language;
@@ -16,6 +18,9 @@ const IDLE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_h
 
 /// How long a conversation stays with people where no desk says otherwise: half a day is a shift and a break.
 pub const DEFAULT_IDLE: Duration = Duration::from_hours(12);
+
+/// How long a customer may wait for somebody: in less than a minute nobody comes, and after a week nobody will.
+const ACK_WITHIN: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(7 * 24);
 
 /// How long a request may be given.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
@@ -33,13 +38,22 @@ pub struct DeskConfig {
     /// read transcripts and the desk's secret. Default no.
     #[serde(default)]
     pub allow_http: bool,
-    /// The key that signs the events, `whsec_…`, as a reference.
-    pub signing_key: Secret,
+    /// The key that signs the events, `whsec_…`, as a reference; two while one is replaced, and both sign then.
+    pub signing_key: SigningKeys,
     /// What the desk shows to act on a conversation, as bearer token: one or two references, two while one is replaced.
     pub secrets: Vec<Secret>,
     /// How long a conversation stays with people when nothing is heard. Default 12 h.
     #[serde(default = "default_idle", with = "crate::duration")]
     pub idle: Duration,
+    /// How long the customer waits until it is said that nobody has come. Default 15 min; 0 s never says so.
+    #[serde(default = "default_ack", with = "crate::duration")]
+    pub ack_within: Duration,
+    /// What happens then. Default `wait`.
+    #[serde(default)]
+    pub on_timeout: OnTimeout,
+    /// Whether the customer can ask for the assistant again. Default `pending`.
+    #[serde(default)]
+    pub customer_may_return: MayReturn,
     /// How long one request may take. Default 15 s.
     #[serde(default = "default_timeout", with = "crate::duration")]
     pub timeout: Duration,
@@ -49,6 +63,77 @@ pub struct DeskConfig {
     /// How long the model may take to sum the conversation up. Default 8 s; 0 s leaves the summary out.
     #[serde(default = "default_summary", with = "crate::duration")]
     pub summary_within: Duration,
+}
+
+/// What happens when nobody has acknowledged a handoff in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTimeout {
+    /// The customer is told to wait on, and the desk is told once more.
+    #[default]
+    Wait,
+    /// The assistant answers again.
+    Return,
+}
+
+impl OnTimeout {
+    /// Gives the name that is configured and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Return => "return",
+        }
+    }
+}
+
+/// When a customer can ask for the assistant again, by the phrases of rules whose action is `return`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MayReturn {
+    /// Never: people decide.
+    Never,
+    /// While nobody is there yet.
+    #[default]
+    Pending,
+    /// Also while a person has the conversation.
+    Always,
+}
+
+/// The keys that sign events: one, or two while one is replaced.
+#[derive(Clone, Debug)]
+pub struct SigningKeys(pub Vec<Secret>);
+
+impl<'de> Deserialize<'de> for SigningKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = SigningKeys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a reference to a secret, or a list of two")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SigningKeys, E> {
+                let secret = Secret::deserialize(text.into_deserializer())?;
+                Ok(SigningKeys(vec![secret]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<SigningKeys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = all.next_element()? {
+                    keys.push(key);
+                }
+                Ok(SigningKeys(keys))
+            }
+        }
+
+        deserializer.deserialize_any(Keys)
+    }
+}
+
+fn default_ack() -> Duration {
+    Duration::from_mins(15)
 }
 
 fn default_idle() -> Duration {
@@ -75,12 +160,7 @@ impl DeskConfig {
             &self.url,
             Plain::IfAllowed(self.allow_http),
         ));
-        let key = self.signing_key.expose();
-        if !key.is_empty()
-            && let Err(error) = SigningKey::parse(key)
-        {
-            problems.push(Problem::new("signing_key", error.to_string()));
-        }
+        problems.extend(self.check_keys());
         if !(1..=2).contains(&self.secrets.len()) {
             problems.push(Problem::new(
                 "secrets",
@@ -93,6 +173,10 @@ impl DeskConfig {
         if !IDLE.contains(&self.idle) {
             problems.push(Problem::new("idle", "expected 1 min to 30 days").help("such as `12h`"));
         }
+        if !self.ack_within.is_zero() && !ACK_WITHIN.contains(&self.ack_within) {
+            let message = "expected 1 min to 7 days, or 0 s for never";
+            problems.push(Problem::new("ack_within", message));
+        }
         if !TIMEOUTS.contains(&self.timeout) {
             problems.push(Problem::new("timeout", "expected 1 s to 60 s"));
         }
@@ -101,6 +185,23 @@ impl DeskConfig {
         }
         if let Err(error) = self.language.parse::<Language>() {
             problems.push(Problem::new("language", error.to_string()));
+        }
+        problems
+    }
+
+    fn check_keys(&self) -> Vec<Problem> {
+        let SigningKeys(keys) = &self.signing_key;
+        let mut problems = Vec::new();
+        if !(1..=2).contains(&keys.len()) {
+            let message = "expected one key, or two while one is replaced";
+            problems.push(Problem::new("signing_key", message));
+        }
+        for key in keys.iter().map(Secret::expose) {
+            if !key.is_empty()
+                && let Err(error) = SigningKey::parse(key)
+            {
+                problems.push(Problem::new("signing_key", error.to_string()));
+            }
         }
         problems
     }
@@ -116,7 +217,14 @@ impl DeskConfig {
         let mut all: Vec<_> = listed
             .map(|(i, secret)| (format!("secrets[{i}]"), secret))
             .collect();
-        all.push(("signing_key".to_owned(), &mut self.signing_key));
+        let keys = &mut self.signing_key.0;
+        match keys.as_mut_slice() {
+            [only] => all.push(("signing_key".to_owned(), only)),
+            several => {
+                let several = several.iter_mut().enumerate();
+                all.extend(several.map(|(i, key)| (format!("signing_key[{i}]"), key)));
+            }
+        }
         all
     }
 }

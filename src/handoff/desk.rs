@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
 
 use super::{DeskConfig, SigningKey, SigningKeyError};
@@ -31,7 +32,7 @@ const WAIT_AT_MOST: Duration = Duration::from_hours(1);
 pub struct Desk {
     http: reqwest::Client,
     url: String,
-    key: SigningKey,
+    keys: Vec<SigningKey>,
     secrets: Vec<Secret>,
     timeout: Duration,
     clock: Clock,
@@ -53,10 +54,12 @@ pub enum DeskError {
 impl Desk {
     /// Makes the client; nothing is sent.
     pub fn new(config: &DeskConfig, clock: Clock) -> Result<Self, DeskError> {
+        let keys = config.signing_key.0.iter();
+        let keys = keys.map(|key| SigningKey::parse(key.expose()));
         Ok(Self {
             http: http_client::build(&Options::towards_address(&config.url))?,
             url: config.url.clone(),
-            key: SigningKey::parse(config.signing_key.expose())?,
+            keys: keys.collect::<Result<_, _>>()?,
             secrets: config.secrets.clone(),
             timeout: config.timeout,
             clock,
@@ -95,7 +98,7 @@ impl Desk {
             .header("webhook-id", &id)
             .header("idempotency-key", &id)
             .header("webhook-timestamp", now.as_second().to_string())
-            .header("webhook-signature", self.key.sign(&id, now, body))
+            .header("webhook-signature", self.sign(&id, now, body))
             .body(body.0.clone());
         let wait = RETRIES.after(delivery.attempts + 1, delivery.id.0);
         let retry = |wait, error: String| Attempted::Retry {
@@ -117,6 +120,12 @@ impl Desk {
             Ok(Err(_)) => self.doubt(wait, "the connection to the desk broke"),
             Err(Elapsed) => self.doubt(wait, "the desk did not answer in time"),
         }
+    }
+
+    /// Gives the signatures of all keys, as Standard Webhooks has it while one is replaced.
+    fn sign(&self, id: &str, now: Timestamp, body: &str) -> String {
+        let signatures = self.keys.iter().map(|key| key.sign(id, now, body));
+        signatures.collect::<Vec<_>>().join(" ")
     }
 
     /// Makes one request, counts it and traces it.

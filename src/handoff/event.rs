@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::{Links, OnTimeout};
 use crate::clock::later;
 use crate::domain::{
     Author, Conversation, DeliveryId, EndReason, Handoff, HandoffId, Message, NewDelivery, Payload,
@@ -22,11 +23,22 @@ pub const KEEP_TRYING: Duration = Duration::from_hours(48);
 /// Messages of the transcript; more would hide the last ones, which matter most to who takes over.
 pub const TRANSCRIPT_MESSAGES: usize = 50;
 
+/// What every event tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// When it happens.
+    pub now: Timestamp,
+    /// The conversation, as it stood before.
+    pub conversation: &'a Conversation,
+    /// Makes the links by which the desk can act, where there is a desk.
+    pub links: Option<&'a Links>,
+}
+
 /// What is told when people are asked to take over.
 #[derive(Debug)]
 pub struct Requested<'a> {
-    /// The conversation, before the handoff.
-    pub conversation: &'a Conversation,
+    /// What every event tells.
+    pub facts: Facts<'a>,
     /// The handoff that begins.
     pub handoff: &'a Handoff,
     /// What was said, oldest first, up to and with the messages that led to it.
@@ -37,14 +49,11 @@ pub struct Requested<'a> {
     pub model: &'a str,
     /// The prompt folder's version in force.
     pub prompt_version: &'a str,
-    /// The gateway's own address, as the desk reaches it, where it is configured.
-    pub public_url: Option<&'a str>,
 }
 
 /// Makes `handoff.requested`.
-pub fn requested(now: Timestamp, requested: &Requested<'_>) -> NewDelivery {
+pub fn requested(requested: &Requested<'_>) -> NewDelivery {
     let Requested {
-        conversation,
         handoff,
         transcript,
         ..
@@ -54,13 +63,6 @@ pub fn requested(now: Timestamp, requested: &Requested<'_>) -> NewDelivery {
         .iter()
         .rev()
         .find(|message| message.author == Author::Customer);
-    let release = requested.public_url.map(|url| {
-        format!(
-            "{}/v1/conversations/{}/release",
-            url.trim_end_matches('/'),
-            conversation.id
-        )
-    });
     let body = json!({
         "reason": {
             "code": handoff.reason.as_str(),
@@ -73,27 +75,43 @@ pub fn requested(now: Timestamp, requested: &Requested<'_>) -> NewDelivery {
         "transcript": transcript[hidden..].iter().map(|message| line(message)).collect::<Vec<_>>(),
         "transcript_truncated": hidden > 0,
         "bot": { "model": requested.model, "prompt_version": requested.prompt_version },
-        "actions": { "release_url": release },
     });
-    event(
-        "handoff.requested",
-        now,
-        conversation,
-        Some(handoff.id),
-        body,
-    )
+    event("handoff.requested", requested.facts, Some(handoff.id), body)
 }
 
 /// Makes `handoff.message`: what the customer says while people have the conversation.
-pub fn message(now: Timestamp, conversation: &Conversation, messages: &[Message]) -> NewDelivery {
+pub fn message(facts: Facts<'_>, messages: &[Message]) -> NewDelivery {
     let lines: Vec<Value> = messages.iter().map(line).collect();
+    let handoff = facts.conversation.handoff;
     event(
         "handoff.message",
-        now,
-        conversation,
-        conversation.handoff,
+        facts,
+        handoff,
         json!({ "messages": lines }),
     )
+}
+
+/// Makes `handoff.acknowledged`: somebody is there, by the desk's name for him; or an operator is.
+pub fn acknowledged(
+    facts: Facts<'_>,
+    handoff: HandoffId,
+    by: &str,
+    agent: Option<&Private<String>>,
+) -> NewDelivery {
+    let body = json!({ "by": by, "agent": agent.map(|agent| &agent.0) });
+    event("handoff.acknowledged", facts, Some(handoff), body)
+}
+
+/// Makes `handoff.timeout`: nobody has come in time, and what is done about it.
+pub fn timeout(facts: Facts<'_>, then: OnTimeout) -> NewDelivery {
+    let body = json!({ "then": then.as_str() });
+    event("handoff.timeout", facts, facts.conversation.handoff, body)
+}
+
+/// Makes `handoff.window_closing`: WhatsApp takes no free text soon, unless the customer writes.
+pub fn window_closing(facts: Facts<'_>) -> NewDelivery {
+    let handoff = facts.conversation.handoff;
+    event("handoff.window_closing", facts, handoff, json!({}))
 }
 
 /// Makes the end of a handoff: the note that tells the assistant, and the event that tells the desk.
@@ -103,32 +121,47 @@ pub fn end(
     reason: EndReason,
     has_desk: bool,
 ) -> HandoffEnd {
-    let text = match reason {
-        EndReason::AgentReleased => "The colleague has finished; the assistant answers again.",
-        EndReason::TimedOut => "The handoff has ended by itself; the assistant answers again.",
-    };
     HandoffEnd {
         conversation: conversation.id,
         handoff: conversation.handoff,
         reason,
-        note: Said {
-            author: Author::System,
-            text: text.into(),
-        },
+        note: note_of_end(reason),
         event: has_desk.then(|| ended(now, conversation, reason)),
     }
 }
 
+/// Gives the note that tells the assistant that it speaks again. What led to the handoff stands before it in the history,
+/// so it says that this is settled: else the same words would make a model hand over once more.
+pub fn note_of_end(reason: EndReason) -> Said {
+    let text = match reason {
+        EndReason::AgentReleased | EndReason::Operator => {
+            "The colleague has finished; the assistant answers again. What was asked of a colleague before is dealt with: \
+             hand over again only if the customer's new messages call for it."
+        }
+        EndReason::CustomerReturned => {
+            "The customer wants the assistant again; it answers. Hand over again only if the customer's new messages call \
+             for it."
+        }
+        EndReason::TimedOut => {
+            "The handoff has ended by itself; the assistant answers again. Hand over again only if the customer's new \
+             messages call for it."
+        }
+    };
+    Said {
+        author: Author::System,
+        text: text.into(),
+    }
+}
+
 /// Makes `handoff.ended`.
-fn ended(now: Timestamp, conversation: &Conversation, reason: EndReason) -> NewDelivery {
-    let body = json!({ "reason": { "code": reason.as_str() } });
-    event(
-        "handoff.ended",
+pub fn ended(now: Timestamp, conversation: &Conversation, reason: EndReason) -> NewDelivery {
+    let facts = Facts {
         now,
         conversation,
-        conversation.handoff,
-        body,
-    )
+        links: None,
+    };
+    let body = json!({ "reason": { "code": reason.as_str() } });
+    event("handoff.ended", facts, conversation.handoff, body)
 }
 
 fn line(message: &Message) -> Value {
@@ -141,13 +174,10 @@ fn line(message: &Message) -> Value {
     })
 }
 
-fn event(
-    name: &str,
-    now: Timestamp,
-    conversation: &Conversation,
-    handoff: Option<HandoffId>,
-    rest: Value,
-) -> NewDelivery {
+fn event(name: &str, facts: Facts<'_>, handoff: Option<HandoffId>, rest: Value) -> NewDelivery {
+    let Facts {
+        now, conversation, ..
+    } = facts;
     let id = DeliveryId(new_id(now));
     let mut body = json!({
         "version": VERSION,
@@ -167,6 +197,10 @@ fn event(
         },
         "user": user(conversation),
     });
+    let actions = facts.links.zip(handoff);
+    if let Some((links, handoff)) = actions {
+        body["actions"] = links.of(now, conversation.id, handoff);
+    }
     if let (Value::Object(body), Value::Object(rest)) = (&mut body, rest) {
         body.extend(rest);
     }

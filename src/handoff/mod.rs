@@ -3,9 +3,14 @@
 mod config;
 mod desk;
 mod event;
+mod links;
 mod signature;
 
-pub use config::{DEFAULT_IDLE, DeskConfig};
+pub use config::{DEFAULT_IDLE, DeskConfig, MayReturn, OnTimeout};
 pub use desk::{Desk, DeskError};
-pub use event::{KEEP_TRYING, Requested, TRANSCRIPT_MESSAGES, end, message, requested};
+pub use event::{
+    Facts, KEEP_TRYING, Requested, TRANSCRIPT_MESSAGES, acknowledged, end, ended, message,
+    note_of_end, requested, timeout, window_closing,
+};
+pub use links::{Links, Permit};
 pub use signature::{SigningKey, SigningKeyError};

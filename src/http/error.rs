@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 
 use crate::braze::InboundError;
 use crate::clock::Elapsed;
+use crate::domain::{Act, Owner};
 use crate::metrics::Arrival;
+use crate::redact::Private;
 use crate::store::StoreError;
 
 /// Seconds after which Braze may come again when nothing could be stored; its own retries wait about as long.
@@ -56,6 +58,34 @@ pub enum HttpError {
     /// The assistant has the conversation already.
     #[error("the conversation is not with people: the assistant has it already")]
     NotHandedOff,
+    /// What is wanted is not legal while this one has the conversation.
+    #[error("`{}` is not possible: {}", .act.as_str(), has(*.owner))]
+    IllegalAct {
+        /// What is wanted.
+        act: Act,
+        /// Who has the conversation.
+        owner: Owner,
+    },
+    /// Another agent has the conversation.
+    #[error("another agent has the conversation: {}", .0.0)]
+    Taken(Private<String>),
+    /// The handoff that a link was made for is over.
+    #[error("the handoff that this link was made for is over")]
+    LinkOver,
+    /// The customer wants no messages.
+    #[error("the customer has asked for no more messages, so nothing can be sent")]
+    CustomerOptedOut,
+    /// WhatsApp takes nothing any more.
+    #[error(
+        "WhatsApp's 24 hours after the customer's last message are over, so nothing can be sent until the customer writes"
+    )]
+    WindowOver,
+    /// A key came again with something else.
+    #[error("this `Idempotency-Key` came before with another request")]
+    KeyReused,
+    /// What is said cannot be used.
+    #[error("{0}")]
+    Unprocessable(String),
     /// The body is too long.
     #[error("the body is longer than {limit} bytes (`server.body_bytes`)")]
     TooLarge {
@@ -106,6 +136,21 @@ pub(super) struct ProblemDetails {
     status: u16,
     /// What to look at.
     detail: String,
+    /// Who has the conversation, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'static str>,
+    /// What is possible instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legal: Option<Vec<&'static str>>,
+}
+
+/// Says who has a conversation.
+fn has(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Assistant => "the assistant has the conversation",
+        Owner::Pending => "people have been asked to take the conversation",
+        Owner::Human => "a person has the conversation",
+    }
 }
 
 /// Gives the reason why nothing can be stored, where it is one of ours; a database's own words are for the log.
@@ -129,7 +174,18 @@ impl HttpError {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// Gives who has the conversation, where that is why.
+    fn owner(&self) -> Option<Owner> {
+        match self {
+            Self::IllegalAct { owner, .. } => Some(*owner),
+            Self::NotHandedOff => Some(Owner::Assistant),
+            Self::Taken(_) => Some(Owner::Human),
+            _ => None,
+        }
+    }
+
+    /// Gives the status.
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
@@ -137,11 +193,19 @@ impl HttpError {
                 StatusCode::NOT_FOUND
             }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotHandedOff | Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::NotHandedOff
+            | Self::Conflict(_)
+            | Self::IllegalAct { .. }
+            | Self::Taken(_)
+            | Self::LinkOver
+            | Self::CustomerOptedOut
+            | Self::WindowOver => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BadRequest(_) | Self::BrokenBody | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
-            Self::StillUnreadable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::StillUnreadable(_) | Self::KeyReused | Self::Unprocessable(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Stopping | Self::Crowded | Self::Slow | Self::Store(_) => {
@@ -165,6 +229,11 @@ impl IntoResponse for HttpError {
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: self.to_string(),
+            owner: self.owner().map(Owner::as_str),
+            legal: self.owner().map(|owner| {
+                let legal = Act::legal(owner).into_iter();
+                legal.map(Act::as_str).collect()
+            }),
         };
         let mut response = (status, Json(details)).into_response();
         let headers = response.headers_mut();

@@ -19,7 +19,7 @@ use crate::rules::Action;
 use crate::store::{Accepted, NewMessage, Quarantined};
 
 /// How long a body may take to arrive. Braze sends a few kilobytes at once.
-const BODY_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const BODY_WITHIN: Duration = Duration::from_secs(15);
 
 /// Takes a message for the default assistant.
 pub(super) async fn to_default(
@@ -118,7 +118,7 @@ pub(super) fn is_urgent(door: &Door, text: &str) -> bool {
         .is_some_and(|hit| match hit.rule.action {
             Action::OptOut => true,
             Action::Escalate => door.desk.is_some(),
-            Action::OptIn | Action::Reply { .. } => false,
+            Action::OptIn | Action::Return | Action::Reply { .. } => false,
         })
 }
 
@@ -149,7 +149,8 @@ fn unauthorized(doors: &Doors) -> HttpError {
     HttpError::Unauthorized
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, HttpError> {
+/// Reads a body, up to a length.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, HttpError> {
     let limited = http_body_util::Limited::new(body, limit);
     match http_body_util::BodyExt::collect(limited).await {
         Ok(collected) => Ok(collected.to_bytes()),

@@ -2,7 +2,7 @@
 
 mod accept;
 mod auth;
-mod conversations;
+mod desk;
 mod error;
 mod health;
 mod inbound;
@@ -36,6 +36,7 @@ use crate::prompts::Prompts;
 use crate::redact::Secret;
 use crate::shutdown::Shutdown;
 use crate::store::{Burst, Store};
+use crate::turn::Assistant;
 use crate::watchdog::Watchdog;
 
 pub use accept::{Entrance, Limits};
@@ -227,6 +228,8 @@ pub struct Door {
     pub prompts: Prompts,
     /// The desk that may act on its conversations.
     pub desk: Option<Arc<Desk>>,
+    /// What it says when people come and go.
+    pub assistant: Arc<Assistant>,
 }
 
 /// What all doors share.
@@ -269,10 +272,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
     Router::new()
         .route("/v1/inbound", post(inbound::to_default))
         .route("/v1/inbound/{assistant}", post(inbound::to_assistant))
-        .route(
-            "/v1/conversations/{id}/release",
-            post(conversations::release),
-        )
+        .merge(desk::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(async || HttpError::NotFound)

@@ -135,6 +135,8 @@ pub struct Work {
     possible_duplicates: Counter,
     recovered: Counter,
     handoffs_ended: Tally,
+    handoffs_unanswered: Counter,
+    desk_acts: Tally,
 }
 
 impl Work {
@@ -172,7 +174,17 @@ impl Work {
                 "reason",
                 &closed.ends,
             ),
+            desk_acts: list(
+                "desk_acts",
+                "What desks have done with conversations",
+                "act",
+                &closed.acts,
+            ),
             attempts,
+            handoffs_unanswered: book.counter(
+                "handoffs_unanswered",
+                "Handoffs that nobody acknowledged in time",
+            ),
             possible_duplicates: book.counter(
                 "possible_duplicates",
                 "Replies that were sent though an earlier attempt may have arrived",
@@ -248,6 +260,16 @@ impl Work {
     /// Counts what an earlier process had in hand.
     pub fn recovered(&self, count: u64) {
         self.recovered.inc_by(count);
+    }
+
+    /// Counts a handoff that nobody acknowledged in time.
+    pub fn handoff_unanswered(&self) {
+        self.handoffs_unanswered.inc();
+    }
+
+    /// Counts what a desk has done.
+    pub fn desk_acted(&self, act: &'static str) {
+        self.desk_acts.add(act, 1);
     }
 
     /// Counts a conversation that came back to the assistant.

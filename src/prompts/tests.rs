@@ -23,8 +23,11 @@ handoff_started = "A colleague takes over."
 late = "Too late, sorry."
 limit = "No more today, sorry."
 media = "In words, please."
+no_agent = "Nobody came. I am back."
+no_agent_yet = "Nobody has come yet."
 opted_in = "Welcome back."
 opted_out = "Done. START brings you back."
+returned = "I am back."
 "#;
 
 /// Writes the smallest folder that is in order.
@@ -583,7 +586,7 @@ fn texts_are_checked_key_by_key() {
     assert_refused("texts/en.toml", "fallback = ", "");
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nmedia = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"",
+        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nmedia = \"x\"\nno_agent = \"x\"\nno_agent_yet = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"\nreturned = \"x\"",
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");

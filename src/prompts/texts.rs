@@ -22,13 +22,19 @@ pub mod key {
     pub const LIMIT: &str = "limit";
     /// Said when only pictures, voice or files were sent.
     pub const MEDIA: &str = "media";
+    /// Said when nobody has come in time, and the assistant answers again.
+    pub const NO_AGENT: &str = "no_agent";
+    /// Said when nobody has come in time, and the customer waits on.
+    pub const NO_AGENT_YET: &str = "no_agent_yet";
     /// Said when a customer comes back.
     pub const OPTED_IN: &str = "opted_in";
     /// Said when a customer wants no more messages.
     pub const OPTED_OUT: &str = "opted_out";
+    /// Said when a customer wants the assistant again instead of people.
+    pub const RETURNED: &str = "returned";
 }
 
-const REQUIRED: [(&str, &str); 7] = [
+const REQUIRED: [(&str, &str); 10] = [
     (
         key::FALLBACK,
         "it is sent when the assistant could not answer",
@@ -46,10 +52,22 @@ const REQUIRED: [(&str, &str); 7] = [
         key::MEDIA,
         "it is sent when only pictures, voice or files came",
     ),
+    (
+        key::NO_AGENT,
+        "it is sent when nobody has come in time, and the assistant answers again",
+    ),
+    (
+        key::NO_AGENT_YET,
+        "it is sent when nobody has come in time, and the customer waits on",
+    ),
     (key::OPTED_IN, "it is sent when a customer comes back"),
     (
         key::OPTED_OUT,
         "it is sent when a customer wants no more messages",
+    ),
+    (
+        key::RETURNED,
+        "it is sent when a customer wants the assistant again instead of people",
     ),
 ];
 
@@ -133,7 +151,7 @@ fn expected(rules: &Rules) -> BTreeMap<String, String> {
             text.clone(),
             format!("the rule `{}` answers with it", rule.name),
         )),
-        Action::Escalate | Action::OptOut | Action::OptIn => None,
+        Action::Escalate | Action::OptOut | Action::OptIn | Action::Return => None,
     });
     let required = REQUIRED.map(|(key, purpose)| (key.to_owned(), purpose.to_owned()));
     by_rule.chain(required).collect()

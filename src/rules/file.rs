@@ -223,12 +223,14 @@ impl Compiler {
             ("escalate", None) => return Action::Escalate,
             ("opt_out", None) => return Action::OptOut,
             ("opt_in", None) => return Action::OptIn,
+            ("return", None) => return Action::Return,
             (other, None) => {
                 let problem = Problem::new(
                     format!("{key}.action"),
                     format!("there is no action `{other}`"),
                 );
-                let problem = problem.help("use `escalate`, `opt_out`, `opt_in` or `reply`");
+                let problem =
+                    problem.help("use `escalate`, `opt_out`, `opt_in`, `return` or `reply`");
                 self.problems.push(problem.at(Some(table.action.span())));
             }
         }

@@ -60,6 +60,8 @@ pub enum Action {
     OptOut,
     /// Send the customer messages again.
     OptIn,
+    /// Take the conversation back from people.
+    Return,
     /// Answer with a canned text.
     Reply {
         /// Its key in `texts/*.toml`.

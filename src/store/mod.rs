@@ -3,6 +3,7 @@
 //! The two drivers, the HTTP doors and the workers, meet here and nowhere else. Each method is one transaction; none
 //! of them waits for anything but the database. Time that decides about claims is the store's own.
 
+mod acts;
 mod operator;
 mod sqlite;
 
@@ -15,13 +16,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, EndReason,
-    HandoffId, Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Said,
-    Settlement, SpentToday, Summary,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Inbound,
+    Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
 
+pub use acts::{Acted, DeskAct, Ended, HandoffEnd, Once, Receipted, Unanswered};
 pub use operator::{
     Actor, AuditEntry, AuditFilter, ConversationFilter, ConversationView, Decided, Decision,
     DeliveryFilter, DeliveryState, DeliveryView, HandoffView, MessageView, Operations, Page, Part,
@@ -188,32 +189,6 @@ pub struct Fate {
     pub rule: Option<String>,
     /// The content hash of the prompt folder that was in force.
     pub prompt_version: Option<String>,
-}
-
-/// The end of a handoff.
-#[derive(Clone, Debug)]
-pub struct HandoffEnd {
-    /// The conversation that goes back to the assistant.
-    pub conversation: ConversationId,
-    /// The handoff that is meant; another that has begun meanwhile goes on.
-    pub handoff: Option<HandoffId>,
-    /// Why. A time-out counts only if it is one still.
-    pub reason: EndReason,
-    /// What enters the history, so that the assistant knows.
-    pub note: Said,
-    /// What the desk is told.
-    pub event: Option<NewDelivery>,
-}
-
-/// What became of the end of a handoff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The assistant has the conversation again.
-    Returned,
-    /// The assistant had it already.
-    NotHandedOff,
-    /// There is no such conversation.
-    Unknown,
 }
 
 /// What stands in the store, for health, tests and people.
@@ -394,14 +369,59 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Gives one conversation as it stands.
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;
 
+    /// Gives an assistant's conversation with the customer of this id, the newest where there are several.
+    async fn conversation_with(
+        &self,
+        assistant: &str,
+        external_id: &str,
+    ) -> Result<Option<Conversation>, StoreError>;
+
     /// Tells what became of a customer's message; nothing where there is no such message.
     async fn fate(&self, message: MessageId) -> Result<Option<Fate>, StoreError>;
+
+    /// Does what somebody at a desk does with a conversation, whole or not at all.
+    async fn act(&self, act: DeskAct) -> Result<Acted, StoreError>;
+
+    /// Tells what became of an act that came before with the same key, where one did.
+    async fn acted(
+        &self,
+        conversation: ConversationId,
+        once: Once,
+    ) -> Result<Option<Acted>, StoreError>;
 
     /// Gives the conversation back to the assistant.
     async fn end_handoff(&self, end: HandoffEnd) -> Result<Ended, StoreError>;
 
     /// Gives up to `limit` conversations whose handoff has run out of time.
     async fn overdue_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError>;
+
+    /// Gives up to `limit` conversations that the assistant has and that came back to it from `since` on.
+    async fn returned_since(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError>;
+
+    /// Gives up to `limit` conversations whose handoff nobody has acknowledged in time.
+    async fn unanswered_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError>;
+
+    /// Does what is to be done about a handoff that nobody has acknowledged in time, once; `false` where somebody has.
+    async fn unanswered(&self, unanswered: Unanswered) -> Result<bool, StoreError>;
+
+    /// Gives up to `limit` conversations of people that WhatsApp will take no free text for within `ahead`, and of which
+    /// the desk was not told so.
+    async fn closing_windows(
+        &self,
+        ahead: Duration,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError>;
+
+    /// Tells the desk, where there is one, that a window closes, once; `false` where the customer has written since.
+    async fn warn_of_window(
+        &self,
+        conversation: &Conversation,
+        event: Option<NewDelivery>,
+    ) -> Result<bool, StoreError>;
 
     /// Takes up what nodes that are gone had in hand: claims become due, sends become unknown. Gives how many.
     async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError>;

@@ -45,6 +45,11 @@ pub enum Decision {
         /// The rule that says so.
         rule: String,
     },
+    /// Take the conversation back from people, as the customer wants.
+    Return {
+        /// The rule that says so.
+        rule: String,
+    },
     /// Pass it to the people who have the conversation.
     Forward,
     /// Say nothing.
@@ -120,6 +125,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::handoff::MayReturn;
 
     const RULES: &str = r#"
         [[rule]]
@@ -140,6 +146,7 @@ mod tests {
     fn terms(on_unanswered: Instead, has_desk: bool) -> Terms {
         Terms {
             has_desk,
+            may_return: MayReturn::Never,
             on_late: Instead::Apologise,
             on_unanswered,
             reply_ttl: Duration::ZERO,

@@ -5,6 +5,7 @@
 
 mod ask;
 mod budget;
+pub mod desk;
 mod fold;
 mod gather;
 pub mod judge;
@@ -20,6 +21,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Author, Failure, Hours, Language, Message, MessageId, Outcome, Settlement, new_id,
 };
+use crate::handoff::{Links, MayReturn, OnTimeout};
 use crate::memory::Memory;
 use crate::metrics::{LimitOf, Stage};
 use crate::model::{Lineup, Meter};
@@ -67,8 +69,8 @@ pub struct Assistant {
     pub when_closed: WhenClosed,
     /// The people who can take over, where there are some.
     pub desk: Option<DeskTerms>,
-    /// The gateway's own address, as the desk reaches it.
-    pub public_url: Option<String>,
+    /// Makes the links by which they can act.
+    pub links: Option<Links>,
 }
 
 /// What a customer gets instead of an answer.
@@ -96,6 +98,12 @@ pub enum WhenClosed {
 pub struct DeskTerms {
     /// How long a conversation stays with people when nothing is heard.
     pub idle: Duration,
+    /// How long the customer waits until it is said that nobody has come; zero for ever.
+    pub ack_within: Duration,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+    /// Whether the customer can ask for the assistant again.
+    pub may_return: MayReturn,
     /// The language of the summary.
     pub language: Language,
     /// How long the model may take for it; zero for none.
@@ -156,6 +164,9 @@ async fn decide(
     let rules = gathered.folder.rules();
     let terms = Terms {
         has_desk: assistant.desk.is_some(),
+        may_return: assistant
+            .desk
+            .map_or(MayReturn::Never, |desk| desk.may_return),
         on_late: assistant.on_late,
         on_unanswered: assistant.on_unanswered,
         reply_ttl: assistant.reply_ttl,
@@ -211,6 +222,7 @@ async fn settle(
         Decision::OptOut { rule } => writer.opt_out(rule),
         Decision::OptIn { rule } => writer.opt_in(rule),
         Decision::Forward => writer.forward(),
+        Decision::Return { rule } => writer.back(rule),
         Decision::Apologise => writer.apologise(),
         Decision::Limit => writer.limited(),
         Decision::Suppress(why) => settlement::silent(Outcome::Suppressed(why)),

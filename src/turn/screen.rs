@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::{Conversation, HandoffReason, Message, Owner, Suppression};
+use crate::handoff::MayReturn;
 use crate::redact::Private;
 use crate::rules::{Action, Rule, Rules};
 
@@ -29,6 +30,8 @@ pub enum Screened {
 pub struct Terms {
     /// Whether there are people to bring in.
     pub has_desk: bool,
+    /// Whether a customer whom people have can ask for the assistant again.
+    pub may_return: MayReturn,
     /// What becomes of messages that are too old to be answered.
     pub on_late: Instead,
     /// What becomes of messages that no model answered.
@@ -60,6 +63,15 @@ pub fn screen(
         (Some((rule, _)), _) if rule.action == Action::OptOut => Decision::OptOut {
             rule: rule.name.clone(),
         },
+        (Some((rule, _)), owner)
+            if rule.action == Action::Return
+                && returns(owner, terms.may_return)
+                && !conversation.opted_out =>
+        {
+            Decision::Return {
+                rule: rule.name.clone(),
+            }
+        }
         (_, Owner::Pending | Owner::Human) => Decision::Forward,
         (Some((rule, evidence)), _) if rule.action == Action::Escalate && terms.has_desk => {
             Decision::HandOff {
@@ -79,12 +91,24 @@ pub fn screen(
                 key: text.clone(),
                 rule: Some(rule.name.clone()),
             },
-            // Without a desk there is nobody to bring in, and who is not opted out needs no way back in.
-            Action::Escalate | Action::OptIn | Action::OptOut => return unruled(waiting),
+            // Without a desk there is nobody to bring in, who is not opted out needs no way back in, and who talks to the
+            // assistant need not return to it.
+            Action::Escalate | Action::OptIn | Action::OptOut | Action::Return => {
+                return unruled(waiting);
+            }
         },
         (None, Owner::Assistant) => return unruled(waiting),
     };
     Screened::Decided(decision)
+}
+
+/// Tells whether a customer can leave those who have the conversation.
+fn returns(owner: Owner, may_return: MayReturn) -> bool {
+    match may_return {
+        MayReturn::Never => false,
+        MayReturn::Pending => owner == Owner::Pending,
+        MayReturn::Always => owner != Owner::Assistant,
+    }
 }
 
 /// Tells whether even the newest message waits for longer than its answer may be old.
@@ -147,6 +171,11 @@ mod tests {
         [rule.phrases]
         en = ["=start"]
         [[rule]]
+        name = "machine"
+        action = "return"
+        [rule.phrases]
+        en = ["=bot"]
+        [[rule]]
         name = "person"
         action = "escalate"
         [rule.phrases]
@@ -198,6 +227,7 @@ mod tests {
     fn decided(owner: Owner, opted_out: bool, has_desk: bool, texts: &[&str]) -> String {
         let terms = Terms {
             has_desk,
+            may_return: MayReturn::Pending,
             on_late: Instead::Apologise,
             on_unanswered: Instead::Apologise,
             reply_ttl: Duration::from_mins(15),
@@ -212,7 +242,9 @@ mod tests {
             Screened::Ask => "ask".to_owned(),
             Screened::Decided(Decision::Forward) => "forward".to_owned(),
             Screened::Decided(Decision::Suppress(why)) => format!("suppress {why:?}"),
-            Screened::Decided(Decision::OptOut { rule } | Decision::OptIn { rule }) => rule,
+            Screened::Decided(
+                Decision::OptOut { rule } | Decision::OptIn { rule } | Decision::Return { rule },
+            ) => rule,
             Screened::Decided(Decision::Canned { key, rule }) => format!("{key} {rule:?}"),
             Screened::Decided(Decision::HandOff {
                 evidence, reason, ..
@@ -274,6 +306,10 @@ mod tests {
             (Pending, false, true, &["hello"], "forward"),
             (Human, false, true, &["opening hours?"], "forward"),
             (Human, false, true, &["I want a person"], "forward"),
+            (Pending, false, true, &["bot"], "machine"),
+            (Pending, false, true, &["bot", "stop"], "bye"),
+            (Human, false, true, &["bot"], "forward"),
+            (Assistant, false, true, &["bot"], "ask"),
             (Human, false, true, &["stop"], "bye"),
             (Human, true, true, &["hello"], "forward"),
         ] {
@@ -315,6 +351,7 @@ mod tests {
         ] {
             let terms = Terms {
                 has_desk,
+                may_return: MayReturn::Pending,
                 on_late,
                 on_unanswered: Apologise,
                 reply_ttl: Duration::from_mins(15),
@@ -330,6 +367,7 @@ mod tests {
     fn one_fresh_message_makes_all_worth_an_answer() {
         let terms = Terms {
             has_desk: true,
+            may_return: MayReturn::Pending,
             on_late: Instead::Apologise,
             on_unanswered: Instead::Apologise,
             reply_ttl: Duration::from_mins(15),

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::{
-    Author, DeliveryId, Failure, Handoff, HandoffId, HandoffReason, Message, NewDelivery, Outcome,
+    Author, DeliveryId, EndReason, Failure, Handoff, HandoffReason, Message, NewDelivery, Outcome,
     Owner, Ownership, Payload, Priority, Said, Settlement, new_id,
 };
-use crate::handoff::{self, Requested};
+use crate::handoff::{self, Facts, Requested};
 use crate::redact::Private;
 use crate::reply;
 use crate::store::Claimed;
 
-use super::Assistant;
 use super::gather::Gathered;
+use super::{Assistant, desk};
 
 /// The texts that every assistant's folder has.
 const FALLBACK: &str = "fallback";
@@ -22,6 +22,7 @@ const LIMIT: &str = "limit";
 const HANDOFF_STARTED: &str = "handoff_started";
 const OPTED_OUT: &str = "opted_out";
 const OPTED_IN: &str = "opted_in";
+const RETURNED: &str = "returned";
 
 /// Writes the settlement of one turn.
 pub(super) struct Writer<'a> {
@@ -120,6 +121,23 @@ impl Writer<'_> {
         }
     }
 
+    /// The assistant has the conversation again, and the customer hears so.
+    pub(super) fn back(&self, rule: String) -> Settlement {
+        let conversation = &self.claimed.conversation;
+        let reason = EndReason::CustomerReturned;
+        let mut settlement = self.notice(RETURNED, rule);
+        settlement.said.insert(0, handoff::note_of_end(reason));
+        if self.assistant.desk.is_some() {
+            // The desk reads the words before it hears that the conversation is gone.
+            settlement.deliveries.extend(self.message_to_desk());
+            settlement
+                .deliveries
+                .push(handoff::ended(self.now, conversation, reason));
+        }
+        settlement.ownership = Ownership::Return;
+        settlement
+    }
+
     /// Gives the handoff that begins now.
     pub(super) fn handoff(
         &self,
@@ -128,17 +146,11 @@ impl Writer<'_> {
         detail: Option<Private<String>>,
         evidence: Private<String>,
     ) -> Handoff {
-        let idle = self
-            .assistant
-            .desk
-            .map_or_else(Default::default, |desk| desk.idle);
         Handoff {
-            id: HandoffId(new_id(self.now)),
-            reason,
             rule,
             detail,
             evidence,
-            returns_at: later(self.now, idle),
+            ..desk::handoff(self.assistant, self.now, reason)
         }
     }
 
@@ -151,18 +163,14 @@ impl Writer<'_> {
     ) -> Settlement {
         let customer = self.claimed.conversation.customer.key();
         let model = self.assistant.lineup.model(&customer);
-        let event = handoff::requested(
-            self.now,
-            &Requested {
-                conversation: &self.claimed.conversation,
-                handoff: &handoff,
-                transcript: &transcript.iter().collect::<Vec<_>>(),
-                summary,
-                model: model.unwrap_or_default(),
-                prompt_version: self.gathered.folder.version(),
-                public_url: self.assistant.public_url.as_deref(),
-            },
-        );
+        let event = handoff::requested(&Requested {
+            facts: self.facts(),
+            handoff: &handoff,
+            transcript: &transcript.iter().collect::<Vec<_>>(),
+            summary,
+            model: model.unwrap_or_default(),
+            prompt_version: self.gathered.folder.version(),
+        });
         let text = self.text(HANDOFF_STARTED);
         let rule = handoff.rule.clone();
         let mut settlement = self.speak(Outcome::HandedOff, rule, text, Priority::Notice);
@@ -223,7 +231,15 @@ impl Writer<'_> {
     fn message_to_desk(&self) -> Option<NewDelivery> {
         self.assistant
             .desk
-            .map(|_| handoff::message(self.now, &self.claimed.conversation, &self.claimed.waiting))
+            .map(|_| handoff::message(self.facts(), &self.claimed.waiting))
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            now: self.now,
+            conversation: &self.claimed.conversation,
+            links: self.assistant.links.as_ref(),
+        }
     }
 
     fn text(&self, key: &str) -> Private<String> {

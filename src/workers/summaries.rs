@@ -90,6 +90,31 @@ pub(super) fn begin(
     }));
 }
 
+/// Begins to sum up what people said in conversations that have come back since a moment, where it crowds the window: so
+/// that the assistant knows it by the customer's next message.
+pub(super) async fn begin_after_people(
+    shared: &Shared,
+    since: Timestamp,
+) -> Result<(), StoreError> {
+    if !shared.memory.sums_up() {
+        return Ok(());
+    }
+    let limit = u32::try_from(SUMMARIES_AT_ONCE).unwrap_or(u32::MAX);
+    for conversation in shared.store.returned_since(since, limit).await? {
+        let Some(assistant) = shared.assistants.get(&conversation.assistant) else {
+            continue;
+        };
+        let ruler = assistant.lineup.ruler(&conversation.customer.key());
+        let (memory, now) = (&shared.memory, shared.clock.now());
+        let window = memory.recall(&*shared.store, &conversation, &ruler, now);
+        let window = window.await?;
+        if let Some(overflow) = memory.overflow(&conversation, &window, &ruler, now) {
+            begin(shared, assistant, conversation, overflow);
+        }
+    }
+    Ok(())
+}
+
 async fn make(
     shared: &Shared,
     assistant: &Assistant,

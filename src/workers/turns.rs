@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{STORE_REST, Shared, summaries};
 use crate::clock::later;
-use crate::domain::{Bill, Day, Ownership, Settlement, Suppression};
+use crate::domain::{Bill, Day, EndReason, Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, Took, TurnEnd};
 use crate::model::Meter;
 use crate::problem::Problem;
@@ -281,7 +281,12 @@ fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: Tur
     }
     let assistant = metrics.assistant(&claimed.conversation.assistant);
     assistant.settled(settlement.outcome.as_str(), claimed.waiting.len());
-    if let Ownership::HandOff(handoff) = &settlement.ownership {
-        assistant.handed_off(handoff.reason.as_str());
+    match &settlement.ownership {
+        Ownership::HandOff(handoff) => assistant.handed_off(handoff.reason.as_str()),
+        Ownership::Return => {
+            let why = EndReason::CustomerReturned.as_str();
+            metrics.work().handoff_ended(why);
+        }
+        Ownership::Keep | Ownership::Extend { .. } | Ownership::OptOut | Ownership::OptIn => {}
     }
 }

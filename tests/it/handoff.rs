@@ -6,7 +6,7 @@ use frontdesk::sandbox::Plan;
 use frontdesk::sandbox::model::Reply;
 use serde_json::Value;
 
-use crate::world::{DESK_SECRET, START, World, soon};
+use crate::world::{DESK_SECRET, SIGNING_KEY_NEXT, START, World, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -137,7 +137,10 @@ async fn a_handoff_that_nobody_ends_ends_by_itself() {
     world.tells("ana", "I want to talk to a human").await;
     world.pass(Duration::from_hours(11)).await;
     world.tells("ana", "still there?").await;
-    assert_eq!(names(&world).len(), 2);
+    assert_eq!(
+        names(&world),
+        ["handoff.requested", "handoff.timeout", "handoff.message"]
+    );
     // Being heard of starts the time anew.
     world.pass(Duration::from_hours(11)).await;
     world.clock.advance(Duration::from_hours(1));
@@ -321,5 +324,23 @@ async fn a_handoff_waits_for_its_summary_no_longer_than_agreed() {
     world.pass(8 * SECOND).await;
     assert_eq!(world.outcomes("ana"), ["handed_off"]);
     assert!(world.desk.received()[0].body["summary"].is_null());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn while_a_signing_key_is_replaced_both_sign() {
+    let both = "signing_key = [\"env::SIGNING_KEY_NEXT\", \"env::SIGNING_KEY\"]";
+    let world = World::start().await;
+    let world = world
+        .restart_replacing("signing_key = \"env::SIGNING_KEY\"", both)
+        .await;
+    // The stand-in knows the old one alone.
+    world.tells("ana", "I want to talk to a human").await;
+    let event = world.desk.received().pop().unwrap();
+    let signatures = event.headers["webhook-signature"].to_str().unwrap();
+    assert_eq!(signatures.split(' ').count(), 2);
+    world.desk.check_signatures(SIGNING_KEY_NEXT).unwrap();
+    world.tells("ana", "are you there?").await;
+    assert_eq!(world.desk.received().len(), 2);
     world.end().await;
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, OnUnknown, Settlement, SpentToday, Summary,
+    MessageId, NewDelivery, OnUnknown, Settlement, SpentToday, Summary,
 };
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
-    Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError, StoreSize, Wake,
+    Accepted, Acted, Batch, Claimed, Counts, DeskAct, Ended, Fate, HandoffEnd, History, Lease,
+    NewMessage, Once, Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError,
+    StoreSize, Unanswered, Wake,
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -171,6 +172,54 @@ impl Store for Hooked {
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         hook!(self.conversation(id))
+    }
+
+    async fn conversation_with(
+        &self,
+        assistant: &str,
+        external_id: &str,
+    ) -> Result<Option<Conversation>, StoreError> {
+        hook!(self.conversation_with(assistant, external_id))
+    }
+
+    async fn act(&self, act: DeskAct) -> Result<Acted, StoreError> {
+        hook!(self.act(act))
+    }
+
+    async fn acted(&self, id: ConversationId, once: Once) -> Result<Option<Acted>, StoreError> {
+        hook!(self.acted(id, once))
+    }
+
+    async fn returned_since(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        hook!(self.returned_since(since, limit))
+    }
+
+    async fn unanswered_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        hook!(self.unanswered_handoffs(limit))
+    }
+
+    async fn unanswered(&self, unanswered: Unanswered) -> Result<bool, StoreError> {
+        hook!(self.unanswered(unanswered))
+    }
+
+    async fn closing_windows(
+        &self,
+        ahead: Duration,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        hook!(self.closing_windows(ahead, limit))
+    }
+
+    async fn warn_of_window(
+        &self,
+        conversation: &Conversation,
+        event: Option<NewDelivery>,
+    ) -> Result<bool, StoreError> {
+        hook!(self.warn_of_window(conversation, event))
     }
 
     async fn fate(&self, message: MessageId) -> Result<Option<Fate>, StoreError> {

@@ -83,7 +83,7 @@ async fn people_are_asked_instead_where_the_configuration_says_so() {
     let world = unanswered("[reply]\nlate = \"hand_off\"").await;
     passes(&world, HOUR).await;
     assert_eq!(world.outcomes("ana"), ["handed_off"]);
-    let event = world.desk.received().pop().unwrap();
+    let event = world.desk.received().remove(0);
     assert_eq!(event.body["reason"]["code"], "failure");
     assert_eq!(event.body["reason"]["evidence"], "hello");
     world.braze.behave();

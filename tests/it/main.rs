@@ -12,6 +12,7 @@ mod cli;
 mod collector;
 mod config;
 mod crowd;
+mod desk;
 mod docs;
 mod door;
 mod evaluation;

@@ -101,8 +101,11 @@ pub(crate) fn marked(folder: &Path, mark: &str) {
         "late",
         "limit",
         "media",
+        "no_agent",
+        "no_agent_yet",
         "opted_in",
         "opted_out",
+        "returned",
     ]
     .map(|key| format!("{key} = \"{key}\"\n"));
     let texts = texts.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");

@@ -4,6 +4,7 @@
 //! [`Bench::rows`] where the trait shows too little.
 
 mod ground;
+mod handoffs;
 mod spending;
 mod summaries;
 
@@ -1377,7 +1378,7 @@ async fn a_takeover_counts_what_left_before_it_and_stops_the_rest(
     let operations = bench.store.operations();
     let id = ana.conversation.id;
     let taken = operations
-        .take_over(id, idle, ole())
+        .take_over(id, idle, None, ole())
         .await
         .unwrap()
         .unwrap();
@@ -1392,7 +1393,7 @@ async fn a_takeover_counts_what_left_before_it_and_stops_the_rest(
     let turn = bench.claim_one().await;
     let id = bob.conversation.id;
     let taken = operations
-        .take_over(id, idle, ole())
+        .take_over(id, idle, None, ole())
         .await
         .unwrap()
         .unwrap();
@@ -1409,7 +1410,7 @@ async fn a_takeover_counts_what_left_before_it_and_stops_the_rest(
     let nobody = ConversationId(new_id(bench.clock.now()));
     assert!(
         operations
-            .take_over(nobody, idle, ole())
+            .take_over(nobody, idle, None, ole())
             .await
             .unwrap()
             .is_none()
@@ -1876,6 +1877,7 @@ impl Bench {
                 rule: None,
                 detail: None,
                 evidence: "a person, please".into(),
+                ack_due_at: None,
                 returns_at: later(now, Duration::from_hours(1)),
             }),
             ..silent(Outcome::HandedOff)

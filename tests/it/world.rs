@@ -38,6 +38,9 @@ pub(crate) const ADMIN_SECRET: &str = "admin-secret-of-24-chars-or-more";
 /// What signs the events for the desk.
 pub(crate) const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+/// What signs them while that is replaced.
+pub(crate) const SIGNING_KEY_NEXT: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+
 /// How long a test waits for something that should happen by itself, in real time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,6 +57,7 @@ struct Text<'a> {
     workspace: &'a str,
     target: &'a str,
     has_spare: bool,
+    desk: &'a str,
     assistant: &'a str,
     more: &'a str,
 }
@@ -66,6 +70,7 @@ impl Default for Text<'_> {
             workspace: FAST,
             target: NO_RETRIES,
             has_spare: false,
+            desk: "",
             assistant: "",
             more: "",
         }
@@ -136,6 +141,15 @@ impl World {
     /// Starts a world with more keys for its listener.
     pub(crate) async fn with_server(keys: &str) -> Self {
         Self::make(keys, FAST, "", "").await
+    }
+
+    /// Starts a world with more keys for its desk.
+    pub(crate) async fn with_desk(keys: &str) -> Self {
+        let text = Text {
+            desk: keys,
+            ..Text::default()
+        };
+        Self::write(text).await
     }
 
     /// Starts a world with more keys for its workspace.
@@ -226,6 +240,7 @@ impl World {
             .replace("{server}", text.server)
             .replace("{workspace}", text.workspace)
             .replace("{target}", text.target)
+            .replace("{desk}", text.desk)
             .replace("{assistant}", &format!("{models}\n{}", text.assistant));
         let toml = toml + text.more;
         let config = config(&toml);
@@ -471,6 +486,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         url = "{desk}"
         signing_key = "env::SIGNING_KEY"
         secrets = ["env::DESK_SECRET"]
+        {{desk}}
         [assistants.support]
         secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
         campaign_id = "campaign-1"
@@ -490,6 +506,7 @@ pub(crate) fn config(toml: &str) -> Config {
     let environment = Environment::of([
         ("BRAZE_KEY", "braze-key"),
         ("SIGNING_KEY", SIGNING_KEY),
+        ("SIGNING_KEY_NEXT", SIGNING_KEY_NEXT),
         ("DESK_SECRET", DESK_SECRET),
         ("INBOUND", INBOUND_SECRET),
         ("VIEWER", VIEWER_SECRET),

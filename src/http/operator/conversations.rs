@@ -18,6 +18,7 @@ use crate::handoff;
 use crate::http::HttpError;
 use crate::redact::Private;
 use crate::store::{ConversationFilter, Ended};
+use crate::turn;
 
 /// Which conversations are wanted; what is not said does not matter.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -180,7 +181,11 @@ pub(super) async fn take_over(
     let conversation = conversation.ok_or(HttpError::NoConversation)?;
     let idle = office.idle.get(&conversation.assistant).copied();
     let idle = idle.unwrap_or(handoff::DEFAULT_IDLE);
-    let taken = store.operations().take_over(id, idle, actor).await?;
+    let door = office.doors.assistants.get(&conversation.assistant);
+    let now = office.doors.clock.now();
+    let event =
+        door.and_then(|door| turn::desk::taken_by_operator(&door.assistant, now, &conversation));
+    let taken = store.operations().take_over(id, idle, event, actor).await?;
     let taken = taken.ok_or(HttpError::NoConversation)?;
     if conversation.owner == domain::Owner::Assistant {
         let assistant = office.doors.metrics.assistant(&conversation.assistant);
@@ -226,10 +231,10 @@ pub(super) async fn release(
     let door = doors.assistants.get(&conversation.assistant);
     let has_desk = door.is_some_and(|door| door.desk.is_some());
     let now = doors.clock.now();
-    let end = handoff::end(now, &conversation, EndReason::AgentReleased, has_desk);
+    let end = handoff::end(now, &conversation, EndReason::Operator, has_desk);
     match doors.store.operations().release(end, actor).await? {
         Ended::Returned => {
-            let ended = EndReason::AgentReleased.as_str();
+            let ended = EndReason::Operator.as_str();
             doors.metrics.work().handoff_ended(ended);
             Ok(Json(Released {
                 conversation_id: id,

@@ -88,6 +88,9 @@ pub(super) struct Conversation {
     language: Option<String>,
     /// The handoff under way.
     handoff_id: Option<Uuid>,
+    /// When the customer is told that nobody has come, where people were asked and none has.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ack_due_at: Option<Timestamp>,
     /// When it goes back to the assistant by itself.
     #[schema(value_type = Option<String>, format = DateTime)]
     returns_at: Option<Timestamp>,
@@ -115,6 +118,7 @@ impl From<ConversationView> for Conversation {
             waiting: view.waiting,
             language: conversation.language.map(|language| language.to_string()),
             handoff_id: conversation.handoff.map(|id| id.0),
+            ack_due_at: view.ack_due_at,
             returns_at: view.returns_at,
             opened_at: conversation.opened_at,
             window_expires_at: conversation.window_expires_at,
@@ -169,8 +173,18 @@ pub(super) struct Handoff {
     #[schema(example = "operator")]
     reason: String,
     rule: Option<String>,
+    /// Why, in the words of who decided it.
+    detail: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     requested_at: Timestamp,
+    /// When the customer was told that nobody had come in time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    unanswered_at: Option<Timestamp>,
+    /// When somebody came.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    acknowledged_at: Option<Timestamp>,
+    /// Who, by the desk's name for him.
+    agent: Option<String>,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
     end_reason: Option<String>,
@@ -182,7 +196,11 @@ impl From<HandoffView> for Handoff {
             id: view.id.0,
             reason: view.reason,
             rule: view.rule,
+            detail: view.detail.map(|detail| detail.0),
             requested_at: view.requested_at,
+            unanswered_at: view.unanswered_at,
+            acknowledged_at: view.acknowledged_at,
+            agent: view.agent.map(|agent| agent.0),
             ended_at: view.ended_at,
             end_reason: view.end_reason,
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Accepted, Ended, HandoffEnd, NewMessage, StoreError};
-use crate::domain::{ConversationId, DeliveryId, HandoffId};
+use crate::domain::{ConversationId, DeliveryId, HandoffId, NewDelivery};
 use crate::redact::Private;
 
 pub use views::{
@@ -143,11 +143,13 @@ pub trait Operations: Send + Sync {
         part: Part,
     ) -> Result<Option<Transcript>, StoreError>;
 
-    /// Gives the conversation to people for `idle`, whoever had it. Nothing where there is no such conversation.
+    /// Gives the conversation to people for `idle`, whoever had it. Where a desk was asked to take it, it is told so. Nothing
+    /// where there is no such conversation.
     async fn take_over(
         &self,
         id: ConversationId,
         idle: Duration,
+        event: Option<NewDelivery>,
         actor: Actor,
     ) -> Result<Option<TakenOver>, StoreError>;
 

@@ -35,6 +35,8 @@ pub struct ConversationView {
     pub conversation: Conversation,
     /// Customer messages without an outcome.
     pub waiting: u64,
+    /// When the customer is told that nobody has come, where nobody has.
+    pub ack_due_at: Option<Timestamp>,
     /// When it goes back to the assistant by itself, where people have it.
     pub returns_at: Option<Timestamp>,
 }
@@ -87,8 +89,16 @@ pub struct HandoffView {
     pub reason: String,
     /// The rule that decided it, where one did.
     pub rule: Option<String>,
+    /// Why, in the words of who decided it, where there are some.
+    pub detail: Option<Private<String>>,
     /// When it began.
     pub requested_at: Timestamp,
+    /// When the customer was told that nobody had come in time.
+    pub unanswered_at: Option<Timestamp>,
+    /// When somebody came.
+    pub acknowledged_at: Option<Timestamp>,
+    /// Who, by the desk's name for him.
+    pub agent: Option<Private<String>>,
     /// When it ended, where it has.
     pub ended_at: Option<Timestamp>,
     /// Why it ended.

@@ -146,11 +146,11 @@ pub(super) fn clear(
     here: Here,
     id: DeliveryId,
 ) -> Result<Clearance, StoreError> {
-    // Only the assistant's own words can be out of place; whatever is too old is.
+    // Only the assistant's own words can be out of place, and after a stop people's too; whatever is too old is.
     let objection = connection
         .prepare_cached(
             "SELECT d.key, c.key, c.superseded * (d.lane = 'braze' AND d.priority >= ?4), CASE
-                 WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.opted_out THEN 'opted_out'
+                 WHEN d.lane = 'braze' AND d.priority >= ?5 AND c.opted_out THEN 'opted_out'
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.owner <> 'assistant' THEN 'human_took_over'
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND d.epoch < c.epoch THEN 'superseded'
                  WHEN d.expires_at <= ?3 OR (d.lane = 'braze' AND c.window_expires_at <= ?3) THEN 'expired'
@@ -159,7 +159,13 @@ pub(super) fn clear(
              WHERE d.id = ?1 AND d.node = ?2 AND d.state = 'ready'",
         )?
         .query_row(
-            params![id.0, here.node.0, millis(here.now), Priority::Assistant as i64],
+            params![
+                id.0,
+                here.node.0,
+                millis(here.now),
+                Priority::Assistant as i64,
+                Priority::Agent as i64
+            ],
             |row| {
                 let keys: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
                 Ok((keys, row.get::<_, Option<String>>(3)?))

@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+mod acts;
 mod backup;
 mod ballast;
 mod config;
@@ -22,6 +23,7 @@ mod upkeep;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -29,13 +31,15 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::{
-    Accepted, Batch, Claimed, Counts, Ended, Fate, HandoffEnd, History, Lease, NewMessage,
-    Operations, Outgrown, Quarantined, Settled, Store, StoreError, StoreSize, Wake,
+    Accepted, Acted, Batch, Claimed, Counts, DeskAct, Ended, Fate, HandoffEnd, History, Lease,
+    NewMessage, Once, Operations, Outgrown, Quarantined, Settled, Store, StoreError, StoreSize,
+    Unanswered, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, NodeId, OnUnknown, Settlement, SpentToday, Summary, Suppression, new_id,
+    MessageId, NewDelivery, NodeId, OnUnknown, Settlement, SpentToday, Summary, Suppression,
+    new_id,
 };
 use crate::metrics::{self, Standing};
 use grounds::Grounds;
@@ -126,6 +130,13 @@ impl Sqlite {
                 )
             })
             .await
+    }
+
+    fn here(&self) -> Here {
+        Here {
+            now: self.clock.now(),
+            node: self.node,
+        }
     }
 
     async fn read<T: Send + 'static>(
@@ -358,8 +369,43 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn conversation_with(
+        &self,
+        assistant: &str,
+        external_id: &str,
+    ) -> Result<Option<Conversation>, StoreError> {
+        let (assistant, id) = (assistant.to_owned(), external_id.to_owned());
+        self.read(move |connection| rows::conversation_with(connection, &assistant, &id))
+            .await
+    }
+
     async fn fate(&self, message: MessageId) -> Result<Option<Fate>, StoreError> {
         self.read(move |connection| rows::fate(connection, message))
+            .await
+    }
+
+    async fn act(&self, act: DeskAct) -> Result<Acted, StoreError> {
+        let (acted, shifts) = self
+            .write(move |connection, here| acts::act(connection, here, &act))
+            .await?;
+        if let Some((row, silenced)) = shifts {
+            self.grounds.shift(row);
+            self.metrics
+                .dropped(Suppression::HumanTookOver.as_str(), silenced);
+        }
+        self.wake.braze.ring();
+        self.wake.desk.ring();
+        self.wake.turns.ring();
+        Ok(acted)
+    }
+
+    async fn acted(
+        &self,
+        conversation: ConversationId,
+        once: Once,
+    ) -> Result<Option<Acted>, StoreError> {
+        let here = self.here();
+        self.read(move |connection| acts::known(connection, here, conversation, once))
             .await
     }
 
@@ -376,6 +422,56 @@ impl Store for Sqlite {
         let now = self.clock.now();
         self.read(move |connection| handoffs::overdue(connection, now, limit))
             .await
+    }
+
+    async fn returned_since(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        self.read(move |connection| handoffs::returned(connection, since, limit))
+            .await
+    }
+
+    async fn unanswered_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        let now = self.clock.now();
+        self.read(move |connection| handoffs::unanswered(connection, now, limit))
+            .await
+    }
+
+    async fn unanswered(&self, unanswered: Unanswered) -> Result<bool, StoreError> {
+        let done = self
+            .write(move |connection, here| handoffs::lapse(connection, here, &unanswered))
+            .await?;
+        self.wake.braze.ring();
+        self.wake.desk.ring();
+        self.wake.turns.ring();
+        Ok(done)
+    }
+
+    async fn closing_windows(
+        &self,
+        ahead: Duration,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let now = self.clock.now();
+        self.read(move |connection| handoffs::closing(connection, now, ahead, limit))
+            .await
+    }
+
+    async fn warn_of_window(
+        &self,
+        conversation: &Conversation,
+        event: Option<NewDelivery>,
+    ) -> Result<bool, StoreError> {
+        let conversation = conversation.clone();
+        let told = self
+            .write(move |connection, here| {
+                handoffs::warn(connection, here, &conversation, event.as_ref())
+            })
+            .await?;
+        self.wake.desk.ring();
+        Ok(told)
     }
 
     async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError> {

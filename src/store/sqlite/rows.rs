@@ -93,6 +93,23 @@ pub(super) fn conversation(
     row.transpose()
 }
 
+/// Gives an assistant's conversation with the customer of this id, the newest where there are several.
+pub(super) fn conversation_with(
+    connection: &Connection,
+    assistant: &str,
+    external_id: &str,
+) -> Result<Option<Conversation>, StoreError> {
+    let sql = format!(
+        "SELECT {CONVERSATION} FROM conversation INDEXED BY conversation_external
+         WHERE external_id = ? AND assistant = ? ORDER BY key DESC LIMIT 1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let row = statement
+        .query_row([external_id, assistant], |row| Ok(read_conversation(row)))
+        .optional()?;
+    row.transpose()
+}
+
 /// Tells what became of a customer's message.
 pub(super) fn fate(connection: &Connection, id: MessageId) -> Result<Option<Fate>, StoreError> {
     let mut statement = connection.prepare_cached(

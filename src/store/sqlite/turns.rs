@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::super::{Batch, Claimed, Lease, Settled, StoreError};
 use super::Here;
@@ -11,7 +12,9 @@ use super::rows::{
     read_message, time,
 };
 use super::{deliveries, handoffs, history, unsent};
-use crate::domain::{Conversation, Failure, Outcome, Ownership, Priority, Settlement};
+use crate::domain::{
+    Conversation, EndReason, Failure, HandoffId, Outcome, Ownership, Priority, Settlement,
+};
 
 /// Claims of a conversation that ended in a crash before it is under suspicion: it is worked on with few others.
 const SUSPECT: i64 = 2;
@@ -306,6 +309,13 @@ fn change_ownership(
                 .prepare_cached("UPDATE conversation SET returns_at = ? WHERE key = ?")?
                 .execute(params![millis(*returns_at), lease.row])?;
             return Ok(lease.epoch);
+        }
+        Ownership::Return => {
+            let handoff = connection
+                .prepare_cached("SELECT handoff FROM conversation WHERE key = ?")?
+                .query_row([lease.row], |row| row.get::<_, Option<Uuid>>(0))?;
+            let reason = EndReason::CustomerReturned;
+            handoffs::close(connection, now, lease.row, handoff.map(HandoffId), reason)?;
         }
         Ownership::OptOut => drop(set("opted_out", true)?),
         Ownership::OptIn => drop(set("opted_out", false)?),

@@ -30,6 +30,26 @@ pub(super) fn overtake(
     Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
 }
 
+/// Takes back what the assistant had still to say, now that people have the conversation: nothing of theirs waits behind it.
+/// What is on its way to the gate already is dropped there. Gives how many deliveries that were.
+pub(super) fn silence(
+    connection: &Connection,
+    here: Here,
+    conversation: i64,
+) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key FROM delivery
+         WHERE conversation = ? AND lane = 'braze' AND state IN ('ready', 'sending') AND state = 'ready'
+           AND node IS NULL AND priority >= ?",
+    )?;
+    let rows = statement.query(params![conversation, Priority::Assistant as i64])?;
+    let keys: Vec<i64> = collect(rows, |row| Ok(row.get(0)?))?;
+    for key in &keys {
+        give_up(connection, here, *key, Suppression::HumanTookOver)?;
+    }
+    Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
+}
+
 /// Gives up deliveries that are too old, whoever could have sent them: also those whose way out is configured no more.
 pub(super) fn expire(connection: &Connection, here: Here, limit: i64) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached(
@@ -172,7 +192,7 @@ fn reopen(
 fn forget(connection: &Connection, conversation: i64, turn: i64) -> Result<usize, StoreError> {
     Ok(connection
         .prepare_cached(
-            "DELETE FROM message WHERE conversation = ? AND turn = ? AND author = 'assistant'",
+            "DELETE FROM message WHERE conversation = ? AND turn = ? AND author IN ('assistant', 'agent')",
         )?
         .execute([conversation, turn])?)
 }

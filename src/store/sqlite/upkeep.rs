@@ -9,7 +9,7 @@ use super::super::{Counts, StoreError};
 use super::Here;
 use super::rows::{collect, count, millis};
 use super::turns::CONVICTED;
-use super::{deliveries, operator, spending, summaries, unsent};
+use super::{acts, deliveries, operator, spending, summaries, unsent};
 use crate::clock::{earlier, later};
 use crate::domain::OnUnknown;
 
@@ -90,7 +90,7 @@ pub(super) struct Purged {
     pub(super) expired: u64,
 }
 
-/// Removes what is over: dedupe keys, sent deliveries, unreadable bodies, sums of past days, old summaries; and gives up
+/// Removes what is over: dedupe keys, what desks did, sent deliveries, unreadable bodies, sums of past days, old summaries; and gives up
 /// deliveries that are too old.
 pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, StoreError> {
     let seen = connection
@@ -117,9 +117,10 @@ pub(super) fn purge(connection: &Connection, here: Here) -> Result<Purged, Store
     let audit = operator::purge(connection, here, PURGE_ROWS)?;
     let spent = spending::purge(connection, here, PURGE_ROWS)?;
     let forgotten = summaries::expire(connection, here, PURGE_ROWS)?;
+    let done = acts::expire(connection, here, PURGE_ROWS)?;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
     Ok(Purged {
-        rows: count(seen + over + undecided + unread + expired + audit + spent + forgotten),
+        rows: count(seen + over + undecided + unread + expired + audit + spent + forgotten + done),
         expired: count(expired),
     })
 }

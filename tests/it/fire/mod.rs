@@ -6,7 +6,7 @@
 
 mod ledger;
 mod load;
-mod random;
+pub(crate) mod random;
 mod shim;
 pub(crate) mod yard;
 

@@ -7,12 +7,12 @@ const SEED: u64 = 0x0f52_6f6e_7464_6573;
 const LONG_RUNS: u64 = 3;
 
 /// Tells whether the long form was asked for: `tests/run --long`.
-pub(super) fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     environment("FRONTDESK_FIRE").is_some_and(|form| form == "long")
 }
 
 /// Gives the seeds to run with: the one in `FRONTDESK_FIRE_SEED`, else the usual ones.
-pub(super) fn seeds() -> Vec<u64> {
+pub(crate) fn seeds() -> Vec<u64> {
     let runs = if is_long() { LONG_RUNS } else { 1 };
     match environment("FRONTDESK_FIRE_SEED") {
         Some(seed) => {
@@ -38,11 +38,11 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// `SplitMix64`.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// Gives a number from 0 to below `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

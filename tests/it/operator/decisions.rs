@@ -238,17 +238,20 @@ async fn an_event_that_the_desk_refused_goes_again() {
         world.clock.advance(Duration::from_hours(1));
         world.breathe().await;
     }
-    // What was asked first, and the end of it when nobody came.
+    // What was asked first, that nobody came, and the end of it.
     world
         .until("the events to be given up", |counts| {
-            counts.dead_deliveries == 2
+            counts.dead_deliveries == 3
         })
         .await;
     world.desk.behave();
     let dead = read(&world, "/operator/v1/deliveries?state=dead").await;
-    assert_eq!(each(&dead, "name"), ["handoff.ended", "handoff.requested"]);
     assert_eq!(
-        decide(&world, &each(&dead, "id")[1], "retry").await.status,
+        each(&dead, "name"),
+        ["handoff.ended", "handoff.timeout", "handoff.requested"]
+    );
+    assert_eq!(
+        decide(&world, &each(&dead, "id")[2], "retry").await.status,
         200
     );
     world.rest().await;

@@ -98,7 +98,7 @@ impl Bench {
     /// Shifts the ground under a turn.
     async fn upset_by_operator(&self, claimed: &Claimed) {
         let operations = self.store.operations();
-        let taken = operations.take_over(claimed.conversation.id, DAY, ole());
+        let taken = operations.take_over(claimed.conversation.id, DAY, None, ole());
         assert!(taken.await.unwrap().is_some());
     }
 }

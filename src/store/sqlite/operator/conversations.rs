@@ -14,6 +14,7 @@ use super::super::spending;
 use super::deliveries;
 use super::query::{Query, page};
 use crate::domain::{ConversationId, HandoffId, Outcome, Owner};
+use crate::redact::Private;
 
 /// Handoffs and deliveries shown with a conversation; deliveries beyond them are listed by themselves.
 const SHOWN: u32 = 50;
@@ -113,7 +114,7 @@ fn index(filter: &ConversationFilter) -> &'static str {
 
 fn conditions(filter: &ConversationFilter, part: Part) -> Query {
     let mut query = Query::of(part);
-    let text = |id: &crate::redact::Private<String>| id.0.clone();
+    let text = |id: &Private<String>| id.0.clone();
     query.and("external_id = ?", filter.external_id.as_ref().map(text));
     let phone = filter.phone.as_ref().map(|phone| bare_number(phone));
     query.and(&format!("phone IS NOT NULL AND {PHONE} = ?"), phone);
@@ -150,7 +151,7 @@ fn run(
 
 fn view() -> String {
     format!(
-        "SELECT {CONVERSATION}, key, returns_at,
+        "SELECT {CONVERSATION}, key, returns_at, ack_due_at,
              (SELECT count(*) FROM message INDEXED BY message_waiting
               WHERE conversation = conversation.key AND turn IS NULL)"
     )
@@ -158,10 +159,12 @@ fn view() -> String {
 
 fn read_view(row: &Row<'_>) -> Result<(i64, ConversationView), StoreError> {
     let returns_at: Option<i64> = row.get(CONVERSATION_COLUMNS + 1)?;
-    let waiting: i64 = row.get(CONVERSATION_COLUMNS + 2)?;
+    let ack_due_at: Option<i64> = row.get(CONVERSATION_COLUMNS + 2)?;
+    let waiting: i64 = row.get(CONVERSATION_COLUMNS + 3)?;
     let view = ConversationView {
         conversation: read_conversation(row)?,
         waiting: u64::try_from(waiting).unwrap_or_default(),
+        ack_due_at: ack_due_at.map(time).transpose()?,
         returns_at: returns_at.map(time).transpose()?,
     };
     Ok((row.get(CONVERSATION_COLUMNS)?, view))
@@ -228,18 +231,28 @@ fn messages(
 
 fn handoffs(connection: &Connection, conversation: i64) -> Result<Vec<HandoffView>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, reason, rule, requested_at, ended_at, end_reason FROM handoff
+        "SELECT id, reason, rule, requested_at, ended_at, end_reason, detail, unanswered_at, acknowledged_at, agent
+         FROM handoff
          WHERE conversation = ? ORDER BY requested_at DESC, id DESC LIMIT ?",
     )?;
     collect(statement.query(params![conversation, SHOWN])?, |row| {
-        let ended_at: Option<i64> = row.get(4)?;
+        let moment = |column: usize| -> Result<_, StoreError> {
+            row.get::<_, Option<i64>>(column)?.map(time).transpose()
+        };
+        let words = |column: usize| -> Result<_, StoreError> {
+            Ok(row.get::<_, Option<String>>(column)?.map(Private))
+        };
         Ok(HandoffView {
             id: HandoffId(row.get(0)?),
             reason: row.get(1)?,
             rule: row.get(2)?,
             requested_at: time(row.get(3)?)?,
-            ended_at: ended_at.map(time).transpose()?,
+            ended_at: moment(4)?,
             end_reason: row.get(5)?,
+            detail: words(6)?,
+            unanswered_at: moment(7)?,
+            acknowledged_at: moment(8)?,
+            agent: words(9)?,
         })
     })
 }

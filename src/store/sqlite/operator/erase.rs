@@ -102,6 +102,7 @@ fn remove(connection: &Connection, key: i64, removed: &mut Removed) -> Result<()
     };
     removed.deliveries += delete("DELETE FROM delivery WHERE conversation = ?")?;
     removed.handoffs += delete("DELETE FROM handoff WHERE conversation = ?")?;
+    delete("DELETE FROM desk_act WHERE conversation = ?")?;
     removed.messages += delete("DELETE FROM message WHERE conversation = ?")?;
     removed.spending += delete("DELETE FROM conversation_spending WHERE conversation = ?")?;
     removed.conversations += delete("DELETE FROM conversation WHERE key = ?")?;

@@ -20,7 +20,7 @@ use super::super::{
     Transcript,
 };
 use super::{Sqlite, open, spending};
-use crate::domain::{ConversationId, DeliveryId};
+use crate::domain::{ConversationId, DeliveryId, NewDelivery, Suppression};
 
 pub(super) use audit::purge;
 
@@ -51,13 +51,23 @@ impl Operations for Sqlite {
         &self,
         id: ConversationId,
         idle: Duration,
+        event: Option<NewDelivery>,
         actor: Actor,
     ) -> Result<Option<TakenOver>, StoreError> {
         let taken = self
-            .write(move |connection, here| acts::take_over(connection, here, id, idle, &actor))
+            .write(move |connection, here| {
+                acts::take_over(connection, here, id, idle, event.as_ref(), &actor)
+            })
             .await?;
-        // Replies that wait are dropped now rather than at the next look.
+        if let Some((_, Some((row, silenced)))) = taken {
+            self.grounds.shift(row);
+            let why = Suppression::HumanTookOver.as_str();
+            self.metrics.dropped(why, silenced);
+        }
+        // Replies that are on their way to the gate are dropped now rather than at the next look.
         self.wake.braze.ring();
+        self.wake.desk.ring();
+        let taken = taken.map(|(taken, _)| taken);
         Ok(taken)
     }
 
