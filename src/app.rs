@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{AssistantConfig, Config};
 use crate::handoff::{DeskError, Links};
 use crate::http::{Door, Doors};
 use crate::http_client::BuildError;
@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::model::TargetError;
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
+use crate::rules::Action;
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::telemetry::{Traces, TracesError};
@@ -153,6 +154,7 @@ impl App {
             shared,
             config.turns,
             ways_out,
+            config.mirrors(),
             config.reply.on_unknown.into(),
         )
         .await?;
@@ -232,7 +234,10 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
             .clone()
             .map_or(Source::BuiltIn, Source::Directory);
         match Prompts::open(source, assistant.language(), assistant.business.clone()) {
-            Ok(prompts) => loaded.push((name.clone(), prompts)),
+            Ok(prompts) => {
+                problems.extend(unruled_sends(name, assistant, &prompts));
+                loaded.push((name.clone(), prompts));
+            }
             Err(found) => problems.extend(found),
         }
     }
@@ -243,6 +248,24 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
     } else {
         Err(problems)
     }
+}
+
+/// Finds sends that are to answer a rule which is none, or which is answered otherwise.
+fn unruled_sends(name: &str, assistant: &AssistantConfig, prompts: &Prompts) -> Vec<Problem> {
+    let folder = prompts.current();
+    let mut problems = Vec::new();
+    for (send, config) in &assistant.sends {
+        for rule in &config.rules {
+            let message = match folder.rules().get(rule).map(|rule| &rule.action) {
+                Some(Action::Reply { .. }) => continue,
+                Some(_) => format!("`{rule}` is no rule that answers with a text"),
+                None => format!("there is no rule `{rule}` in the assistant's folder"),
+            };
+            let key = format!("assistants.{name}.sends.{send}.rules");
+            problems.push(Problem::new(key, message).help("name a rule whose action is `reply`"));
+        }
+    }
+    problems
 }
 
 /// Tells how long into the stop a request may begin so that even the slowest is answered before its end: what is cut
@@ -276,6 +299,8 @@ fn assistants(
             language: assistant.language(),
             zone: assistant.zone(),
             lineup: outside.lineup(config, assistant, metrics.assistant(name)),
+            sends: assistant.send_terms(),
+            learns: assistant.learns(),
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
             on_unanswered: config.reply.unanswered.into(),

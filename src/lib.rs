@@ -66,6 +66,11 @@
 //! `reply.on_unknown` decides. A reply that never left is taken back out of the history. Where a newer message or an outage
 //! kept it, its messages wait for another answer; else their outcome is corrected.
 //!
+//! Words that need not wait leave one by one. Where the gate makes them wait, up to `workspaces.NAME.batch` to different
+//! customers ride in one request, each cleared by itself and with an end of its own; those that are refused together ride
+//! with half as many the next time, until the one to blame stands alone. What goes to profiles ([`domain::Mirror`]) is no
+//! delivery: it is computed from what stands, compared with what was sent, and written beside the replies, at leisure.
+//!
 //! **Handover.** A settlement can pass the conversation to people. The customer hears a notice, the desk gets a signed
 //! event ([`handoff`]) with transcript and summary, and what the customer writes from then on is forwarded. What people do
 //! comes in by the desk's doors: it is written out for how the conversation stands ([`turn::desk`]) and applied in one
@@ -113,7 +118,8 @@
 //!    customer has opted out, a newer message has come, or the words are too old. It is the same commit that marks them as
 //!    leaving, so nothing fits in between.
 //! 5. **Doubt is bounded.** Braze knows no idempotency key. What is `sending` is on disk before it leaves, so after a
-//!    crash at most `workspaces.NAME.concurrency` replies can have been sent without our knowing; with
+//!    crash at most `workspaces.NAME.concurrency` requests can have been taken without our knowing: one reply in each, or
+//!    up to `workspaces.NAME.batch` where the gate made them wait and they rode together; with
 //!    `on_unknown = "hold"` none of them is sent twice.
 //! 6. **Outages bend.** Where a model fails, the next one answers; where all do, it costs one fallback text. Braze or a
 //!    desk that is down makes deliveries wait, each way out by itself. A store that is down stops the workers, who ask
@@ -134,7 +140,7 @@
 //! - **Two models at once.** They are asked one after the other: to race them would pay twice for each answer.
 //! - **Streams of a model.** WhatsApp takes whole messages, and an answer is judged before it is sent.
 //! - **Tools, retrieval, actions.** The model talks, and picks from a closed list what happens next.
-//! - **Batches to Braze.** One recipient a request, never `broadcast`: a mistake reaches one person.
+//! - **Broadcasts.** A request to Braze names each of its recipients; there is no way to write one that does not.
 //! - **Templates in fixed texts.** They are sent as they stand.
 //! - **A second node.** The store is one SQLite file, held by one process.
 //! - **Reloading the configuration.** Prompts are reloaded, the machine room is restarted.

@@ -22,7 +22,7 @@ pub fn typed(text: &str) -> Option<String> {
 }
 
 /// Puts a space into whatever Braze's Liquid could take for a tag, so that no words of a model are ever evaluated.
-fn break_liquid(text: &str) -> String {
+pub fn break_liquid(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut before = None;
     for letter in text.chars() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StartError;
-use crate::braze::{Campaign, Workspace};
+use crate::braze::Workspace;
 use crate::clock::Clock;
 use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::Desk;
@@ -95,16 +95,12 @@ impl Outside {
             let speakers = config.assistants.iter().filter(|(_, assistant)| {
                 meant(assistant.workspace.as_deref(), &config.workspaces) == Some(name)
             });
-            let campaign = |assistant: &AssistantConfig| Campaign {
-                id: assistant.campaign_id.clone(),
-                property: assistant.message_property.clone(),
-            };
             Route::Workspace {
                 name: name.clone(),
                 workspace: Arc::clone(workspace),
-                campaigns: Arc::new(
+                speakers: Arc::new(
                     speakers
-                        .map(|(name, assistant)| (name.clone(), campaign(assistant)))
+                        .map(|(name, assistant)| (name.clone(), assistant.speaker()))
                         .collect(),
                 ),
             }

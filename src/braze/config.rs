@@ -19,7 +19,7 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 pub struct WorkspaceConfig {
     /// The REST endpoint, such as `https://rest.iad-01.braze.com`. Not the dashboard's address.
     pub endpoint: String,
-    /// A REST API key with the permission `campaigns.trigger.send`, as a reference.
+    /// A REST API key with the permission `campaigns.trigger.send`, as a reference; other ways out need others.
     pub api_key: Secret,
     /// Requests a second, 1 to 10,000: more than one gateway can make. Default 20: the hourly pool of 250,000 is 69 a
     /// second, and others share it.
@@ -28,9 +28,14 @@ pub struct WorkspaceConfig {
     /// Requests that may go at once after a quiet time, 1 to 10,000. Default 40.
     #[serde(default = "default_burst")]
     pub burst: NonZeroU32,
-    /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash.
+    /// Requests under way at once, 1 to 256. Default 8: as many replies can be in doubt after a crash, and `batch` times as
+    /// many while replies ride together.
     #[serde(default = "default_concurrency")]
     pub concurrency: NonZeroU32,
+    /// Replies that may ride in one request, each to another customer, while the gate makes them wait anyway; 1 to 50.
+    /// Default 50, Braze's most; 1 gives each a request of its own.
+    #[serde(default = "default_batch")]
+    pub batch: NonZeroU32,
     /// Whether a reply that is answered with 502 or 504 is one of unknown fate. Default false: Braze says that it sends
     /// nothing where it answers with an error, though these two may come from a server before it.
     #[serde(default)]
@@ -52,6 +57,10 @@ fn default_concurrency() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(7)
 }
 
+fn default_batch() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(49)
+}
+
 fn default_timeout() -> Duration {
     Duration::from_secs(20)
 }
@@ -65,6 +74,7 @@ impl WorkspaceConfig {
             ("rate", self.rate, 10_000),
             ("burst", self.burst, 10_000),
             ("concurrency", self.concurrency, 256),
+            ("batch", self.batch, 50),
         ] {
             if value.get() > most {
                 problems.push(Problem::new(

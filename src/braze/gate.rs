@@ -1,10 +1,14 @@
 //! What paces the sends of a workspace: governor's quota, plus what Braze's own headers say.
+//!
+//! Whether a request may go is asked in two steps. [`Standing::step`] is a pure function of what Braze last said and of
+//! the time; where it lets a request go, governor's quota has the last word.
+
+mod standing;
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
@@ -12,41 +16,23 @@ use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
+use super::ticks::Ticks;
 use crate::clock::{Clock, later};
+use crate::domain::Priority;
 use crate::metrics;
+use standing::{Pool, Standing, reopening};
 
-/// How long the gate stays shut after a 429 that does not say. Braze's shortest window is 3 s; this is a safe few.
-const SHUT_UNTOLD: Duration = Duration::from_secs(10);
-
-/// How long a 429 shuts the gate at least.
-const SHUT_AT_LEAST: Duration = Duration::from_secs(1);
-
-/// How long a header can shut the gate: Braze's longest window is the clock hour.
-const SHUT_AT_MOST: Duration = Duration::from_hours(1);
-
-/// Beyond this, `x-ratelimit-reset` is seconds since 1970; below, seconds from now.
-const EPOCH_FROM: i64 = 1_000_000_000;
+pub use standing::Step;
 
 /// Lets one request pass at a time, no faster than agreed and not at all while Braze says so.
 #[derive(Debug)]
 pub struct Gate {
     limiter: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>,
-    shut_until: Mutex<Option<Timestamp>>,
+    rate: NonZeroU32,
+    standing: Mutex<Standing>,
     queue: tokio::sync::Mutex<()>,
     clock: Clock,
     metrics: metrics::Workspace,
-}
-
-/// Governor's view of our clock.
-#[derive(Clone, Debug)]
-struct Ticks(Clock);
-
-impl GovernorClock for Ticks {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.0.elapsed().into()
-    }
 }
 
 impl Gate {
@@ -55,108 +41,90 @@ impl Gate {
         let quota = Quota::per_second(rate).allow_burst(burst);
         Self {
             limiter: RateLimiter::direct_with_clock(quota, Ticks(clock.clone())),
-            shut_until: Mutex::new(None),
+            rate,
+            standing: Mutex::default(),
             queue: tokio::sync::Mutex::new(()),
             clock,
             metrics: metrics::Workspace::default(),
         }
     }
 
-    /// Counts who waits, and for how long it is shut, from here on.
+    /// Shows how it stands in the measures from here on.
     #[must_use]
     pub fn measured(self, metrics: metrics::Workspace) -> Self {
-        Self { metrics, ..self }
+        let measured = Self { metrics, ..self };
+        measured.show(&measured.standing());
+        measured
+    }
+
+    /// Lets one request with words of this priority pass, or tells when to ask again.
+    pub fn try_pass(&self, priority: Priority) -> Step {
+        let mut standing = self.standing();
+        let now = self.clock.now();
+        if let Step::WaitUntil(opens) = standing.step(priority, now) {
+            return Step::WaitUntil(opens);
+        }
+        match self.limiter.check() {
+            Ok(()) => {
+                standing.passed(now);
+                self.show(&standing);
+                Step::Go
+            }
+            Err(too_early) => {
+                let wait = too_early.wait_time_from(self.clock.elapsed().into());
+                // The clock counts in milliseconds; waking a little early would only mean to wait again.
+                Step::WaitUntil(later(now, wait + Duration::from_millis(1)))
+            }
+        }
     }
 
     /// Waits for the turn to send one request; who came first goes first.
-    pub async fn pass(&self) {
-        let (waiting, since) = (self.metrics.waits(), self.clock.elapsed());
-        self.wait().await;
-        drop(waiting);
-        let waited = self.clock.elapsed().saturating_sub(since);
-        self.metrics.waited(waited);
-    }
-
-    async fn wait(&self) {
+    pub async fn pass(&self, priority: Priority) {
         let _turn = self.queue.lock().await;
-        loop {
-            if let Some(opens) = self.shut_until() {
-                self.clock.sleep_until(opens).await;
-                continue;
-            }
-            match self.limiter.check() {
-                Ok(()) => return,
-                Err(too_early) => {
-                    let wait = too_early.wait_time_from(self.clock.elapsed().into());
-                    // The clock counts in milliseconds; waking a little early would only mean to wait again.
-                    self.clock.sleep(wait + Duration::from_millis(1)).await;
-                }
-            }
+        while let Step::WaitUntil(opens) = self.try_pass(priority) {
+            self.clock.sleep_until(opens).await;
         }
     }
 
     /// Tells until when the gate is shut, if it is.
     pub fn shut_until(&self) -> Option<Timestamp> {
-        let mut shut = self
-            .shut_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *shut = shut.filter(|until| *until > self.clock.now());
-        *shut
+        let now = self.clock.now();
+        self.standing().shut_until.filter(|until| *until > now)
     }
 
     /// Shuts the gate for everyone until `time`, unless it is shut for longer already.
     pub fn shut(&self, time: Timestamp) {
-        let mut shut = self
-            .shut_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let until = shut.map_or(time, |until| until.max(time));
-        self.metrics.shut(until);
-        *shut = Some(until);
+        let mut standing = self.standing();
+        standing.shut(time);
+        self.show(&standing);
     }
 
-    /// Learns from an answer of Braze's: a 429 or a spent quota shuts the gate until the reset.
+    /// Learns from an answer of Braze's: a 429 or a spent quota shuts the gate until the reset, one that is nearly spent
+    /// slows it down.
     pub fn heard(&self, status: u16, headers: &HeaderMap) {
-        if let Some(until) = reopening(status, headers, self.clock.now()) {
-            self.shut(until);
+        let now = self.clock.now();
+        let mut standing = self.standing();
+        if let Some(pool) = Pool::read(headers, now) {
+            standing.heard(pool, now);
         }
-    }
-}
-
-/// Tells until when an answer shuts the gate.
-fn reopening(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-    let spent = number("x-ratelimit-remaining") == Some(0);
-    if status != 429 && !spent {
-        return None;
-    }
-    let told = [
-        "x-ratelimit-retry-after",
-        "retry-after",
-        "x-ratelimit-reset",
-    ]
-    .into_iter()
-    .find_map(number)
-    .and_then(|value| from_header(value, now));
-    match (told, status) {
-        (None, 429) => Some(later(now, SHUT_UNTOLD)),
-        // A reset that is over, or clocks that differ, must not make us ask again at once.
-        (Some(until), 429) => {
-            Some(until.clamp(later(now, SHUT_AT_LEAST), later(now, SHUT_AT_MOST)))
+        if let Some(until) = reopening(status, headers, now) {
+            standing.shut(until);
         }
-        (told, _) => told
-            .filter(|until| *until > now)
-            .map(|until| until.min(later(now, SHUT_AT_MOST))),
+        self.show(&standing);
     }
-}
 
-/// Reads seconds from now, or seconds since 1970 where they are too many for that.
-fn from_header(value: i64, now: Timestamp) -> Option<Timestamp> {
-    match value {
-        EPOCH_FROM.. => Timestamp::from_second(value).ok(),
-        0.. => Some(later(now, Duration::from_secs(value.unsigned_abs()))),
-        _ => None,
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, standing: &Standing) {
+        let now = self.clock.now();
+        if let Some(until) = standing.shut_until {
+            self.metrics.shut(until);
+        }
+        self.metrics.headroom(standing.headroom(now));
+        let pace = standing.pace(now).unwrap_or(f64::INFINITY);
+        self.metrics.pace(pace.min(f64::from(self.rate.get())));
     }
 }
 
@@ -180,7 +148,7 @@ mod tests {
     }
 
     async fn passes(gate: &Gate) -> bool {
-        let pass = gate.pass();
+        let pass = gate.pass(Priority::Assistant);
         tokio::pin!(pass);
         futures_util::poll!(&mut pass).is_ready()
     }

@@ -1,11 +1,20 @@
 //! Braze: what its webhooks bring, and what is sent through it.
 
+mod answer;
+mod body;
 mod config;
 mod gate;
 mod inbound;
 mod send;
+mod shy;
+mod spacing;
+mod ticks;
+mod track;
+mod way;
 
 pub use config::WorkspaceConfig;
-pub use gate::Gate;
+pub use gate::{Gate, Step};
 pub use inbound::{Escaping, InboundError, InboundLimits, parse};
-pub use send::{Campaign, REPLY_ID, Workspace};
+pub use send::Workspace;
+pub use track::TRACK_OBJECTS;
+pub use way::{NamedSend, REPLY_ID, Sender, Speaker, Vehicle, Way};

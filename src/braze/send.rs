@@ -1,16 +1,20 @@
-//! `POST /campaigns/trigger/send`: words for one customer, through an API-triggered campaign.
+//! Requests that send: words for one customer, or for several, through whatever way an assistant has.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Map, Value};
 
+use super::answer::{braze_message, brought, concerns_all, names_recipient, warn_of};
+use super::body::{Request, Riders};
 use super::config::WorkspaceConfig;
 use super::gate::Gate;
+use super::shy::Shy;
+use super::spacing::Spacing;
+use super::track::{self, Judged, Pace};
+use super::way::{Speaker, Vehicle};
 use crate::clock::{Clock, Elapsed, later};
-use crate::domain::{Attempted, Delivery, OnUnknown, Payload, Recipient};
+use crate::domain::{Attempted, Delivery, DeliveryId, Mirrored, OnUnknown, ProfileUpdate};
 use crate::http_client::{self, BuildError, Options};
 use crate::metrics::{self, Code};
 use crate::redact::Secret;
@@ -33,59 +37,31 @@ const REST_AFTER_REFUSED_KEY: Duration = Duration::from_secs(30);
 /// When a reply of unknown fate is sent again, where that is the policy. Its answer may still come into the log.
 const RESEND_AFTER: Duration = Duration::from_secs(10);
 
-/// The trigger property that names the reply: the same in each attempt, so that a campaign's Liquid or an export can tell
-/// a second copy from a second reply.
-pub const REPLY_ID: &str = "frontdesk_reply_id";
-
-/// What is read of an answer. Braze's are a few hundred bytes.
+/// What is read of an answer. Braze's are a few hundred bytes; one about fifty customers is some kilobytes.
 const ANSWER_BYTES: usize = 64 * 1_024;
 
 /// Sends for one workspace.
 #[derive(Debug)]
 pub struct Workspace {
     http: reqwest::Client,
-    url: String,
+    base: String,
     key: Secret,
     gate: Gate,
+    spacing: Spacing,
+    shy: Shy,
+    track: Pace,
     on_unknown: OnUnknown,
     gateway_errors_in_doubt: bool,
     concurrency: NonZeroU32,
+    batch: usize,
     timeout: Duration,
     clock: Clock,
     metrics: metrics::Workspace,
     traces: Requests,
 }
 
-/// The campaign that carries an assistant's words.
-#[derive(Clone, Debug)]
-pub struct Campaign {
-    /// The API-triggered campaign's id.
-    pub id: String,
-    /// The trigger property that its message body shows.
-    pub property: String,
-}
-
-/// The body of the request.
-#[derive(Serialize)]
-struct SendRequest<'a> {
-    campaign_id: &'a str,
-    recipients: [SendRecipient<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct SendRecipient<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_user_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_alias: Option<UserAlias<'a>>,
-    trigger_properties: Map<String, Value>,
-}
-
-#[derive(Serialize)]
-struct UserAlias<'a> {
-    alias_name: &'a str,
-    alias_label: &'static str,
-}
+/// How a request ended: a status with the answer's first bytes, or why there is neither.
+type Exchanged = Result<Result<(u16, Vec<u8>), reqwest::Error>, Elapsed>;
 
 impl Workspace {
     /// Makes the client; nothing is sent.
@@ -96,15 +72,16 @@ impl Workspace {
     ) -> Result<Self, BuildError> {
         Ok(Self {
             http: http_client::build(&Options::towards_address(&config.endpoint))?,
-            url: format!(
-                "{}/campaigns/trigger/send",
-                config.endpoint.trim_end_matches('/')
-            ),
+            base: config.endpoint.trim_end_matches('/').to_owned(),
             key: config.api_key.clone(),
             gate: Gate::new(config.rate, config.burst, clock.clone()),
+            spacing: Spacing::new(&clock),
+            shy: Shy::default(),
+            track: Pace::new(&clock),
             on_unknown,
             gateway_errors_in_doubt: config.gateway_errors_in_doubt,
             concurrency: config.concurrency,
+            batch: usize::try_from(config.batch.get()).unwrap_or(1),
             timeout: config.timeout,
             clock,
             metrics: metrics::Workspace::default(),
@@ -115,6 +92,7 @@ impl Workspace {
     /// Counts its requests, and what happens at its gate, from here on.
     #[must_use]
     pub fn measured(self, metrics: metrics::Workspace) -> Self {
+        metrics.batch(self.batch);
         Self {
             gate: self.gate.measured(metrics.clone()),
             metrics,
@@ -133,65 +111,113 @@ impl Workspace {
         &self.gate
     }
 
+    /// Gives what is counted of it.
+    pub fn metrics(&self) -> &metrics::Workspace {
+        &self.metrics
+    }
+
     /// Tells how many requests may be under way at once.
     pub fn concurrency(&self) -> NonZeroU32 {
         self.concurrency
     }
 
-    /// Sends words to the delivery's customer. The gate was passed and the delivery is `sending`.
-    pub async fn send(&self, delivery: &Delivery, campaign: &Campaign, text: &str) -> Attempted {
-        let recipient = delivery.conversation.customer.recipient();
-        let body = body(delivery, &recipient, campaign, text);
-        let request = self
-            .http
-            .post(&self.url)
-            .bearer_auth(self.key.expose())
-            .json(&body);
-        match self.ask(delivery, request).await {
-            Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => retry(
-                delivery,
-                self.clock.now(),
-                "could not connect to Braze".to_owned(),
-            ),
-            Ok(Err(_)) => self.doubt("the connection broke after the request had left"),
-            Err(Elapsed) => self.doubt("no answer in time"),
+    /// Tells in how large a company a delivery may ride.
+    pub fn company(&self, delivery: DeliveryId) -> usize {
+        self.shy.company(delivery, self.batch)
+    }
+
+    /// Makes deliveries that came to grief together ride apart.
+    pub fn part(&self, deliveries: &[DeliveryId]) {
+        for delivery in deliveries {
+            self.shy.refused(std::iter::once(*delivery));
         }
     }
 
-    /// Makes one request, counts it and traces it.
-    async fn ask(
-        &self,
-        delivery: &Delivery,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Result<(u16, Vec<u8>), reqwest::Error>, Elapsed> {
-        let (span, started) = (self.traces.begin(&carried(delivery)), self.clock.elapsed());
-        let exchange = self.exchange(request);
+    /// Tells when a message to the delivery's customer may leave, where that is not now: WhatsApp takes only so many from
+    /// one business to one customer.
+    pub fn spaced(&self, delivery: &Delivery, vehicle: Vehicle<'_>) -> Option<Timestamp> {
+        let customer = delivery.conversation.customer.key();
+        self.spacing.opens(&customer, vehicle.is_canvas())
+    }
+
+    /// Counts a message that leaves to the delivery's customer.
+    pub fn leaves(&self, delivery: &Delivery, vehicle: Vehicle<'_>) {
+        let customer = delivery.conversation.customer.key();
+        self.spacing.take(&customer, vehicle.is_canvas());
+    }
+
+    /// Sends these deliveries of one assistant in one request, and tells how it went for each, in their order. The gate was
+    /// passed and all of them are `sending`.
+    pub async fn send(&self, speaker: &Speaker, deliveries: &[Delivery]) -> Vec<Attempted> {
+        let Some(riders) = Riders::of(speaker, deliveries) else {
+            return deliveries.iter().map(|_| unsendable()).collect();
+        };
+        let Request { path, body } = riders.request();
+        let request = self
+            .http
+            .post([self.base.as_str(), path].concat())
+            .bearer_auth(self.key.expose())
+            .json(&body);
+        let exchanged = self.ask(riders.first(), request).await;
+        let fates = self.judge(&riders, exchanged);
+        let fate = |delivery: &Delivery| {
+            let mut aboard = riders.iter().zip(&fates);
+            aboard.find(|(rider, _)| rider.delivery.id == delivery.id)
+        };
+        deliveries
+            .iter()
+            .map(|delivery| match fate(delivery) {
+                Some((_, fate)) => self.told(delivery.id, fate.clone()),
+                None => unsendable(),
+            })
+            .collect()
+    }
+
+    /// Waits for the turn to write to profiles.
+    pub async fn may_track(&self) {
+        self.track.pass().await;
+    }
+
+    /// Writes what profiles lack in one request, and tells what became of it: the same for all, or nothing where each is to
+    /// be written by itself.
+    pub async fn track(&self, updates: &[ProfileUpdate]) -> Option<Mirrored> {
+        let request = self
+            .http
+            .post([self.base.as_str(), "/users/track"].concat())
+            .bearer_auth(self.key.expose())
+            .json(&track::body(updates));
+        let started = self.clock.elapsed();
+        let exchange = exchange(&self.track.0, request);
         let answered = self.clock.timeout(self.timeout, exchange).await;
         let took = self.clock.elapsed().saturating_sub(started);
-        let code = match &answered {
-            Ok(Ok((status, _))) => Code::Status(*status),
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => Code::Unconnected,
-            Ok(Err(_)) => Code::Broken,
-            Err(Elapsed) => Code::Timeout,
+        self.metrics.asked(took, code(&answered));
+        let answer = match &answered {
+            Ok(Ok((status, answer))) => Some((*status, answer.as_slice())),
+            Ok(Err(_)) | Err(Elapsed) => None,
         };
+        match track::judge(&self.track, updates, answer, self.clock.now()) {
+            Judged::All(fate) => Some(fate),
+            Judged::Apart => None,
+        }
+    }
+
+    fn told(&self, delivery: DeliveryId, fate: Attempted) -> Attempted {
+        if matches!(fate, Attempted::Sent | Attempted::Dead { .. }) {
+            self.shy.forget(delivery);
+        }
+        fate
+    }
+
+    /// Makes one request, counts it and traces it.
+    async fn ask(&self, first: &Delivery, request: reqwest::RequestBuilder) -> Exchanged {
+        let (span, started) = (self.traces.begin(&carried(first)), self.clock.elapsed());
+        let exchange = exchange(&self.gate, request);
+        let answered = self.clock.timeout(self.timeout, exchange).await;
+        let took = self.clock.elapsed().saturating_sub(started);
+        let code = code(&answered);
         self.metrics.asked(took, code);
         span.ended(code);
         answered
-    }
-
-    async fn exchange(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> Result<(u16, Vec<u8>), reqwest::Error> {
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        self.gate.heard(status, response.headers());
-        // The status is the answer; a body that breaks off changes nothing about it.
-        let answer = http_client::read_bounded(response, ANSWER_BYTES)
-            .await
-            .unwrap_or_default();
-        Ok((status, answer))
     }
 
     /// Says of an attempt that Braze may have taken it, or not.
@@ -203,39 +229,108 @@ impl Workspace {
         }
     }
 
+    /// Tells of each rider how it went.
+    fn judge(&self, riders: &Riders<'_>, exchanged: Exchanged) -> Vec<Attempted> {
+        let all = |fate: Attempted| vec![fate; riders.count()];
+        match exchanged {
+            Ok(Ok((status, answer))) => self.judge_answer(riders, status, &answer),
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => {
+                let now = self.clock.now();
+                let again = |delivery| retry(delivery, now, "could not connect to Braze");
+                riders.iter().map(|rider| again(rider.delivery)).collect()
+            }
+            Ok(Err(_)) => all(self.doubt("the connection broke after the request had left")),
+            Err(Elapsed) => all(self.doubt("no answer in time")),
+        }
+    }
+
     /// Tells what an answer means. Braze sends nothing where it answers with an error.
-    fn judge(&self, delivery: &Delivery, status: u16, answer: &[u8]) -> Attempted {
+    fn judge_answer(&self, riders: &Riders<'_>, status: u16, answer: &[u8]) -> Vec<Attempted> {
         let now = self.clock.now();
-        let recipient = delivery.conversation.customer.recipient();
-        let (Recipient::ExternalUserId(recipient) | Recipient::PhoneAlias(recipient)) = &recipient;
-        let (Payload::Reply { text } | Payload::Event { body: text, .. }) = &delivery.payload;
-        let sent = [recipient.as_str(), text.as_str(), self.key.expose()];
+        let brought: Vec<String> = riders
+            .iter()
+            .flat_map(|rider| brought(rider.delivery))
+            .collect();
+        let sent = brought.iter().map(String::as_str);
+        let sent: Vec<&str> = sent.chain([self.key.expose()]).collect();
         let error = format!("{status}: {}", braze_message(answer, &sent));
+        let all = |fate: Attempted| vec![fate; riders.count()];
+        let uncounted = |at, error| Attempted::Retry {
+            at,
+            counts: false,
+            error,
+        };
         match status {
-            200..=299 if names_recipient(answer, delivery) => Attempted::Dead { error },
-            200..=299 => Attempted::Sent,
+            200..=299 => {
+                warn_of(answer);
+                riders
+                    .iter()
+                    .map(|rider| accepted(rider.delivery, answer, &error))
+                    .collect()
+            }
             401 | 403 => {
                 let at = later(now, REST_AFTER_REFUSED_KEY);
                 self.gate.shut(at);
                 tracing::error!(
                     status,
-                    "Braze refused the API key: check the key, its permission campaigns.trigger.send and the endpoint's region"
+                    permission = riders.vehicle().permission(),
+                    "Braze refused the API key: check the key, its permission and the endpoint's region"
                 );
-                Attempted::Retry {
-                    at,
-                    counts: false,
-                    error,
-                }
+                all(uncounted(at, error))
             }
-            429 => Attempted::Retry {
-                at: self.gate.shut_until().unwrap_or(now),
-                counts: false,
-                error,
-            },
-            502 | 504 if self.gateway_errors_in_doubt => self.doubt(&error),
-            408 | 500..=599 => retry(delivery, now, error),
-            _ => Attempted::Dead { error },
+            429 => all(uncounted(self.gate.shut_until().unwrap_or(now), error)),
+            502 | 504 if self.gateway_errors_in_doubt => all(self.doubt(&error)),
+            408 | 500..=599 => riders
+                .iter()
+                .map(|rider| retry(rider.delivery, now, &error))
+                .collect(),
+            _ if riders.count() > 1 && !concerns_all(status, answer) => {
+                let ids: Vec<_> = riders.iter().map(|rider| rider.delivery.id).collect();
+                self.shy.refused(ids.into_iter());
+                all(uncounted(now, format!("refused with others: {error}")))
+            }
+            _ => all(Attempted::Dead { error }),
         }
+    }
+}
+
+/// Makes one request; the gate hears what its answer says of limits.
+async fn exchange(
+    gate: &Gate,
+    request: reqwest::RequestBuilder,
+) -> Result<(u16, Vec<u8>), reqwest::Error> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    gate.heard(status, response.headers());
+    // The status is the answer; a body that breaks off changes nothing about it.
+    let answer = http_client::read_bounded(response, ANSWER_BYTES)
+        .await
+        .unwrap_or_default();
+    Ok((status, answer))
+}
+
+fn code(answered: &Exchanged) -> Code {
+    match answered {
+        Ok(Ok((status, _))) => Code::Status(*status),
+        Ok(Err(error)) if error.is_connect() || error.is_builder() => Code::Unconnected,
+        Ok(Err(_)) => Code::Broken,
+        Err(Elapsed) => Code::Timeout,
+    }
+}
+
+/// Tells what became of one customer's words in a request that was taken.
+fn accepted(delivery: &Delivery, answer: &[u8], error: &str) -> Attempted {
+    match names_recipient(answer, &delivery.conversation.customer) {
+        true => Attempted::Dead {
+            error: error.to_owned(),
+        },
+        false => Attempted::Sent,
+    }
+}
+
+fn unsendable() -> Attempted {
+    Attempted::Dead {
+        error: "it names no customer, or a send that is no longer configured".to_owned(),
     }
 }
 
@@ -248,103 +343,10 @@ fn carried(delivery: &Delivery) -> Carried<'_> {
     }
 }
 
-fn retry(delivery: &Delivery, now: Timestamp, error: String) -> Attempted {
+fn retry(delivery: &Delivery, now: Timestamp, error: &str) -> Attempted {
     Attempted::Retry {
         at: later(now, RETRIES.after(delivery.attempts + 1, delivery.id.0)),
         counts: true,
-        error,
-    }
-}
-
-fn body<'a>(
-    delivery: &Delivery,
-    recipient: &'a Recipient,
-    campaign: &'a Campaign,
-    text: &str,
-) -> SendRequest<'a> {
-    let (external_user_id, user_alias) = match recipient {
-        Recipient::ExternalUserId(id) => (Some(id.as_str()), None),
-        Recipient::PhoneAlias(phone) => (
-            None,
-            Some(UserAlias {
-                alias_name: phone.as_str(),
-                alias_label: "phone",
-            }),
-        ),
-    };
-    let properties = [
-        (campaign.property.clone(), Value::from(text)),
-        (REPLY_ID.to_owned(), Value::from(delivery.id.to_string())),
-    ];
-    SendRequest {
-        campaign_id: &campaign.id,
-        recipients: [SendRecipient {
-            external_user_id,
-            user_alias,
-            trigger_properties: properties.into_iter().collect(),
-        }],
-    }
-}
-
-/// Shorter words of a message are taken for Braze's own: they are in any text.
-const ECHO_BYTES: usize = 4;
-
-/// Gives Braze's own short message, which is about the request. Whatever stands between may answer with what it was sent,
-/// so words of that are left out.
-fn braze_message(answer: &[u8], sent: &[&str]) -> String {
-    let parsed: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let message = parsed
-        .get("message")
-        .or_else(|| parsed.get("error"))
-        .and_then(Value::as_str);
-    let is_between = |letter: char| letter.is_whitespace() || "\"',;{}[]()\\".contains(letter);
-    let told = message.unwrap_or("no message").split_inclusive(is_between);
-    let told = told.map(|piece| {
-        let word = piece.trim_end_matches(is_between);
-        let is_sent = word.len() >= ECHO_BYTES && sent.iter().any(|sent| sent.contains(word));
-        if is_sent { "… " } else { piece }
-    });
-    told.flat_map(str::chars).take(200).collect()
-}
-
-/// Tells whether an accepted request lists this very recipient among its errors.
-fn names_recipient(answer: &[u8], delivery: &Delivery) -> bool {
-    let parsed: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let Some(errors) = parsed.get("errors").and_then(Value::as_array) else {
-        return false;
-    };
-    let errors: String = errors.iter().map(Value::to_string).collect();
-    let customer = &delivery.conversation.customer;
-    let ids = [customer.external_id(), customer.phone()];
-    ids.into_iter().flatten().any(|id| stands_in(&errors, id))
-}
-
-/// Tells whether an id stands in a text as a whole: `7` is not named by an error about `u-17`.
-fn stands_in(text: &str, id: &str) -> bool {
-    let part_of_id =
-        |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '+' | '.' | '@');
-    text.match_indices(id).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + id.len()..].chars().next();
-        !before.is_some_and(part_of_id) && !after.is_some_and(part_of_id)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_names_an_id_only_as_a_whole() {
-        for (text, id, named) in [
-            (r#"{"external_ids":["7"]}"#, "7", true),
-            (r#""no such user: u-17""#, "u-17", true),
-            (r#""no such user: u-17""#, "7", false),
-            (r#""u-171""#, "u-17", false),
-            (r#""u-171 u-17""#, "u-17", true),
-            ("", "u", false),
-        ] {
-            assert_eq!(stands_in(text, id), named, "{text} {id}");
-        }
+        error: error.to_owned(),
     }
 }

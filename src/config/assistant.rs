@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 
 use super::hours::HoursConfig;
 use super::limits::{LimitPolicy, LimitsConfig};
+use super::profile::{AttributeConfig, EventsConfig};
+use super::sends::SendConfig;
+use super::way::WayKind;
 use crate::braze;
 use crate::domain::{Hours, Language, OnUnknown};
 use crate::problem::Problem;
@@ -34,8 +37,18 @@ pub struct AssistantConfig {
     pub secrets: Vec<Secret>,
     /// The workspace that it answers through. Default: the only one.
     pub workspace: Option<String>,
+    /// How its words leave: through a `campaign` (default), a `canvas`, or as a `message` of its own.
+    #[serde(default)]
+    pub way: WayKind,
     /// The API-triggered campaign that carries its words.
+    #[serde(default)]
     pub campaign_id: String,
+    /// The API-triggered Canvas that carries its words, where that is the way.
+    pub canvas_id: Option<String>,
+    /// The app's id in Braze, for messages of its own.
+    pub app_id: Option<String>,
+    /// The WhatsApp subscription group's id in Braze, for messages of its own.
+    pub subscription_group_id: Option<String>,
     /// The trigger property that the campaign's message shows. Default `external_system_msg_body`.
     #[serde(default = "default_property")]
     pub message_property: String,
@@ -57,6 +70,15 @@ pub struct AssistantConfig {
     /// What it may spend a day. Default: as much as it takes.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// What it can send besides plain words, by name. Default: nothing.
+    #[serde(default)]
+    pub sends: BTreeMap<String, SendConfig>,
+    /// What is kept of its conversations in customers' profiles, by the attribute's name. Default: nothing.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, AttributeConfig>,
+    /// What of its conversations is told as an event. Default: nothing.
+    #[serde(default)]
+    pub events: EventsConfig,
     /// What prompts may say about the business: any keys; `name` is the one that the built-in prompts need.
     #[serde(default)]
     pub business: Map<String, Value>,
@@ -108,12 +130,7 @@ impl AssistantConfig {
             problems.extend(secret.check(&format!("secrets[{index}]")));
         }
         problems.extend(self.check_models());
-        if self.campaign_id.trim().is_empty() {
-            problems.push(
-                Problem::new("campaign_id", "is empty")
-                    .help("copy the id of the API-triggered campaign from its page in Braze"),
-            );
-        }
+        problems.extend(self.check_way());
         if self.message_property.trim().is_empty() {
             problems.push(
                 Problem::new("message_property", "is empty")

@@ -6,8 +6,11 @@
 mod assistant;
 mod hours;
 mod limits;
+mod profile;
 mod read;
 mod secrets;
+mod sends;
+mod way;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::braze::{InboundLimits, WorkspaceConfig};
+use crate::domain::Mirror;
 use crate::handoff::DeskConfig;
 use crate::http::{BurstConfig, OperatorConfig, ServerConfig};
 use crate::http_client::{Plain, check_url};
@@ -29,7 +33,12 @@ use crate::workers::TurnsConfig;
 pub use assistant::{AssistantConfig, ReplyConfig};
 pub use hours::{ClosedPolicy, HoursConfig};
 pub use limits::{LimitPolicy, LimitsConfig};
+pub use profile::{AttributeConfig, AttributeSource, EventsConfig};
 pub use read::{Environment, names_secret};
+pub use sends::{
+    ListConfig, MessageConfig, PropertyConfig, RowConfig, SectionConfig, SendConfig, ValueType,
+};
+pub use way::WayKind;
 
 /// The configuration in force where there is no file: the sample, with its values from the environment.
 const SAMPLE: &str = include_str!("../../frontdesk.toml");
@@ -193,6 +202,14 @@ impl Config {
         self.default_assistant
             .as_deref()
             .or_else(|| only(&self.assistants))
+    }
+
+    /// Gives what is mirrored into customers' profiles, by assistant.
+    pub fn mirrors(&self) -> BTreeMap<String, Mirror> {
+        let assistants = self.assistants.iter();
+        assistants
+            .filter_map(|(name, assistant)| Some((name.clone(), assistant.mirror()?)))
+            .collect()
     }
 
     /// Says what a part of the program found wrong with the value of a key once it was at work.

@@ -1,6 +1,7 @@
 //! What goes out.
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::{Conversation, DeliveryId, Suppression};
 use crate::redact::Private;
@@ -37,6 +38,18 @@ pub enum Priority {
     Apology = 3,
 }
 
+impl Priority {
+    /// Every priority there is, the first to go first.
+    pub const ALL: [Self; 4] = [Self::Notice, Self::Agent, Self::Assistant, Self::Apology];
+
+    /// Reads the number back that is stored.
+    pub fn from_number(number: i64) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|priority| *priority as i64 == number)
+    }
+}
+
 /// What a delivery carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
@@ -44,6 +57,15 @@ pub enum Payload {
     Reply {
         /// The words, ready for WhatsApp.
         text: Private<String>,
+    },
+    /// One of the sends that the assistant has besides plain words.
+    Send {
+        /// Its name in the configuration.
+        name: String,
+        /// What it comes to in words, as the history has it.
+        said: Private<String>,
+        /// The values that its message shows.
+        properties: Private<Map<String, Value>>,
     },
     /// An event for the desk: its body, made once, so that every attempt carries the same.
     Event {
@@ -58,7 +80,7 @@ impl Payload {
     /// Tells where it goes.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Reply { .. } => Lane::Braze,
+            Self::Reply { .. } | Self::Send { .. } => Lane::Braze,
             Self::Event { .. } => Lane::Desk,
         }
     }
@@ -86,6 +108,8 @@ pub struct Delivery {
     pub conversation: Conversation,
     /// What it carries.
     pub payload: Payload,
+    /// What goes before it.
+    pub priority: Priority,
     /// How many attempts failed that count against it.
     pub attempts: u32,
     /// When it is no longer worth sending.
@@ -94,6 +118,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// Whether an earlier attempt may have arrived.
     pub possible_duplicate: bool,
+    /// What is to be written to the customer's profile before the words are shown.
+    pub attributes: Private<Map<String, Value>>,
 }
 
 /// Whether a claimed delivery may leave, asked at the last step before it does.

@@ -1,6 +1,9 @@
 //! What a turn decided, as one value.
 
+use serde_json::{Map, Value};
+
 use super::{Handoff, Language, NewDelivery, Outcome, Said};
+use crate::redact::Private;
 
 /// Everything that a turn changes. The store applies it in one transaction or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct Settlement {
     pub ownership: Ownership,
     /// The language to remember.
     pub language: Option<Language>,
+    /// What a model has learnt of the customer, by the name of the attribute.
+    pub learnt: Private<Map<String, Value>>,
 }
 
 /// What a turn changes about who may speak.

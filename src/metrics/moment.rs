@@ -26,6 +26,8 @@ pub struct Standing {
     pub handed_off: u64,
     /// Deliveries that are not over, by lane and state.
     pub deliveries: Vec<(&'static str, &'static str, u64)>,
+    /// Replies that wait to leave, by assistant.
+    pub replies: Vec<(String, u64)>,
     /// Bodies that could not be read.
     pub quarantined: u64,
     /// Writes that wait for the store's writer.
@@ -77,7 +79,7 @@ pub(super) fn registry(
         rows(&mut registry, standing, now);
         files(&mut registry, standing);
     }
-    gates(&mut registry, metrics, now);
+    gates(&mut registry, metrics, now, standing);
     prompts(&mut registry, folders);
     own_process(&mut registry, metrics.started);
     registry
@@ -181,12 +183,32 @@ fn files(registry: &mut Registry, standing: &Standing) {
     }
 }
 
-fn gates(registry: &mut Registry, metrics: &Metrics, now: Timestamp) {
+fn gates(registry: &mut Registry, metrics: &Metrics, now: Timestamp, standing: Option<&Standing>) {
     let shut = Family::<Labels, Fraction>::default();
+    let left = Family::<Labels, Gauge>::default();
+    let empty = Family::<Labels, Fraction>::default();
     for (name, workspace) in &metrics.workspaces {
         let labels = vec![("workspace", name.clone())];
         shut.get_or_create(&labels).set(workspace.shut_seconds(now));
+        if let Some(requests) = workspace.left() {
+            left.get_or_create(&labels).set(whole(requests));
+        }
+        if let Some(standing) = standing {
+            let seconds = workspace.empty_in(now, &standing.replies);
+            empty.get_or_create(&labels).set(seconds);
+        }
     }
+    registry.register(
+        "gate_headroom",
+        "Requests that Braze has left for a workspace until its window ends, as its last answer said",
+        left,
+    );
+    registry.register_with_unit(
+        "gate_empty_in",
+        "Time in which the replies that wait now will have left a workspace, as far as can be told",
+        Unit::Seconds,
+        empty,
+    );
     registry.register_with_unit(
         "gate_shut",
         "Time until a workspace's gate opens again, as Braze or a refused key has it; 0 while it is open",

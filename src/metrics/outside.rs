@@ -1,7 +1,7 @@
 //! What is counted for each workspace and desk.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -61,7 +61,21 @@ pub struct Workspace {
     seconds: Timing,
     waits: Timing,
     waiting: Gauge,
-    shut_until: Arc<AtomicI64>,
+    standing: Arc<GateStanding>,
+}
+
+/// How a gate stands, as its last change left it.
+#[derive(Debug, Default)]
+struct GateStanding {
+    shut_until: AtomicI64,
+    /// Requests that are left, plus one; 0 where nobody knows.
+    headroom: AtomicU64,
+    /// Requests a second, as the bits of a floating point number.
+    pace: AtomicU64,
+    /// Replies that a request can carry.
+    batch: AtomicU64,
+    /// The assistants that speak through it.
+    speakers: OnceLock<Vec<String>>,
 }
 
 impl Workspace {
@@ -71,9 +85,15 @@ impl Workspace {
         self.seconds.took(took);
     }
 
-    /// Counts a delivery among those that wait at the gate, for as long as what this gives is kept.
-    pub fn waits(&self) -> Waiting {
-        Waiting::counted(&self.waiting)
+    /// Notes how many deliveries wait at the gate.
+    pub fn waiting(&self, deliveries: usize) {
+        self.waiting
+            .set(i64::try_from(deliveries).unwrap_or(i64::MAX));
+    }
+
+    /// Notes which assistants speak through it; the first word counts.
+    pub fn speaks_for(&self, assistants: &[String]) {
+        let _ = self.standing.speakers.set(assistants.to_vec());
     }
 
     /// Notes how long a delivery waited at the gate.
@@ -81,15 +101,59 @@ impl Workspace {
         self.waits.took(time);
     }
 
+    /// Notes how many requests Braze has left, where it has told.
+    pub fn headroom(&self, left: Option<u64>) {
+        let left = left.map_or(0, |left| left.saturating_add(1));
+        self.standing.headroom.store(left, Ordering::Relaxed);
+    }
+
+    /// Notes how many requests a second may go now.
+    pub fn pace(&self, requests: f64) {
+        let bits = requests.to_bits();
+        self.standing.pace.store(bits, Ordering::Relaxed);
+    }
+
+    /// Notes how many replies a request can carry.
+    pub fn batch(&self, most: usize) {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        self.standing.batch.store(most, Ordering::Relaxed);
+    }
+
+    /// Gives how many requests Braze has left, where it has told.
+    pub(super) fn left(&self) -> Option<u64> {
+        self.standing
+            .headroom
+            .load(Ordering::Relaxed)
+            .checked_sub(1)
+    }
+
+    /// Estimates in how many seconds the replies that wait will have left, given how many each assistant has.
+    pub(super) fn empty_in(&self, now: Timestamp, waiting: &[(String, u64)]) -> f64 {
+        let speakers = self.standing.speakers.get();
+        let waiting = waiting
+            .iter()
+            .filter(|(assistant, _)| speakers.is_some_and(|speakers| speakers.contains(assistant)));
+        let batch = self.standing.batch.load(Ordering::Relaxed).max(1);
+        let requests = waiting.fold(0_u64, |sum, (_, replies)| {
+            sum.saturating_add(replies.div_ceil(batch))
+        });
+        let pace = f64::from_bits(self.standing.pace.load(Ordering::Relaxed));
+        match u32::try_from(requests).unwrap_or(u32::MAX) {
+            0 => 0.0,
+            requests => self.shut_seconds(now) + f64::from(requests) / pace.max(f64::EPSILON),
+        }
+    }
+
     /// Notes until when the gate is shut.
     pub fn shut(&self, until: Timestamp) {
-        self.shut_until
+        self.standing
+            .shut_until
             .store(until.as_millisecond(), Ordering::Relaxed);
     }
 
     /// Gives the seconds until the gate opens; zero while it is open.
     pub(super) fn shut_seconds(&self, now: Timestamp) -> f64 {
-        let until = self.shut_until.load(Ordering::Relaxed);
+        let until = self.standing.shut_until.load(Ordering::Relaxed);
         let left = until.saturating_sub(now.as_millisecond());
         Duration::from_millis(u64::try_from(left).unwrap_or_default()).as_secs_f64()
     }
@@ -175,7 +239,7 @@ impl Outside {
             seconds: Timing::new(&self.braze_seconds, "workspace", name),
             waits: Timing::new(&self.gate_waits, "workspace", name),
             waiting: self.gate_waiting.get_or_create_owned(&labels),
-            shut_until: Arc::default(),
+            standing: Arc::default(),
         }
     }
 

@@ -29,8 +29,11 @@ mod tokens;
 mod transport;
 mod verdict;
 mod wait;
+mod wanted;
 
 use std::time::Duration;
+
+use serde_json::Value;
 
 pub use breaker::BreakerState;
 pub use config::TargetConfig;
@@ -42,6 +45,7 @@ pub use preset::Preset;
 pub use price::PriceConfig;
 pub use target::{Target, TargetError};
 pub use tokens::{Ruler, Scripts};
+pub use wanted::{Field, FieldKind, Offer, Wanted};
 
 use crate::domain::Language;
 use crate::redact::Private;
@@ -55,6 +59,8 @@ pub struct Question {
     pub turns: Vec<Turn>,
     /// The rules that the model may pick from: name and description.
     pub rules: Vec<(String, String)>,
+    /// What else is asked for.
+    pub wanted: Wanted,
 }
 
 /// One thing said.
@@ -120,6 +126,10 @@ pub struct Answer {
     pub reason: Option<Private<String>>,
     /// The language that the customer writes.
     pub language: Option<Language>,
+    /// The send that the model picked, as it wrote that: for [`Offer::read`] to judge.
+    pub send: Option<Private<Value>>,
+    /// What it has learnt, as it wrote that: for [`Field::read`] to judge.
+    pub learnt: Option<Private<Value>>,
 }
 
 /// What is to happen with a conversation.

@@ -223,6 +223,8 @@ fn from_text(text: String) -> Answer {
         rule: None,
         reason: None,
         language: None,
+        send: None,
+        learnt: None,
     }
 }
 
@@ -234,6 +236,10 @@ fn from_object(object: &Object, rules: &[(String, String)]) -> Answer {
             .find(|(name, _)| name.eq_ignore_ascii_case(rule))
     });
     let reason = text_of(field(object, "reason"));
+    let inner = |name| {
+        let found = field(object, name).filter(|value| value.is_object());
+        found.cloned().map(Private)
+    };
     Answer {
         reply: Private(text_of(field(object, "reply"))),
         action: word("action").map_or(Action::Answer, action),
@@ -241,6 +247,8 @@ fn from_object(object: &Object, rules: &[(String, String)]) -> Answer {
         reason: (!reason.is_empty())
             .then(|| Private(reason.chars().take(REASON_CHARS_MAX).collect())),
         language: word("language").and_then(|tag| tag.parse().ok()),
+        send: inner("send"),
+        learnt: inner("learnt"),
     }
 }
 

@@ -93,6 +93,7 @@ fn question() -> Question {
             text: "hello".into(),
         }],
         rules: Vec::new(),
+        wanted: Wanted::default(),
     }
 }
 

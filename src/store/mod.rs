@@ -7,6 +7,7 @@ mod acts;
 mod operator;
 mod sqlite;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Inbound,
-    Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Settlement, SpentToday, Summary,
+    Lane, Message, MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, Outcome, ProfileUpdate,
+    Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -365,6 +367,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Records how an attempt to send ended.
     async fn attempted(&self, delivery: DeliveryId, attempted: Attempted)
     -> Result<(), StoreError>;
+
+    /// Declares what of each assistant's conversations is mirrored into profiles; the first word counts.
+    async fn mirror(&self, mirrors: BTreeMap<String, Mirror>) -> Result<(), StoreError>;
+
+    /// Gives what profiles of these assistants' customers lack, up to `objects` objects of a request.
+    async fn profile_updates(
+        &self,
+        assistants: &[String],
+        objects: usize,
+    ) -> Result<Batch<ProfileUpdate>, StoreError>;
+
+    /// Records what became of updates of profiles.
+    async fn mirrored(&self, updates: &[ProfileUpdate], fate: Mirrored) -> Result<(), StoreError>;
 
     /// Gives one conversation as it stands.
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError>;

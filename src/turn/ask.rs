@@ -2,7 +2,7 @@
 
 use crate::domain::{Author, Failure, HandoffReason, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
-use crate::model::{Answered, Asking, Meter, Question, Role, Turn as Line, Unanswered};
+use crate::model::{Answered, Asking, Meter, Question, Role, Turn as Line, Unanswered, Wanted};
 use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
 use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
@@ -114,6 +114,14 @@ fn question(
         rules: described
             .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))
             .collect(),
+        wanted: Wanted {
+            sends: assistant
+                .sends
+                .iter()
+                .filter_map(|send| send.offer.clone())
+                .collect(),
+            values: assistant.learns.clone(),
+        },
     })
 }
 

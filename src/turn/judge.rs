@@ -1,5 +1,7 @@
 //! What is decided after the model has answered.
 
+use serde_json::Value;
+
 use super::Instead;
 use super::screen::Terms;
 use crate::domain::{Failure, HandoffReason, Suppression};
@@ -16,6 +18,8 @@ pub enum Decision {
         text: Private<String>,
         /// The rule that it picked, where that changes nothing.
         rule: Option<String>,
+        /// The send that it picked in place of the words.
+        send: Option<Private<Value>>,
     },
     /// Say a text of the assistant's folder.
     Canned {
@@ -98,6 +102,7 @@ pub fn judge(asked: Asked, rules: &Rules, terms: Terms) -> Decision {
         _ => Decision::Reply {
             text: answer.reply,
             rule,
+            send: answer.send,
         },
     }
 }
@@ -191,6 +196,8 @@ mod tests {
             rule: rule.map(str::to_owned),
             reason: None,
             language: None,
+            send: None,
+            learnt: None,
         };
         let asked = Asked {
             words: "what was said".into(),

@@ -11,11 +11,13 @@ mod gather;
 pub mod judge;
 mod laps;
 pub mod screen;
+mod sends;
 mod settlement;
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::domain::{
@@ -24,8 +26,9 @@ use crate::domain::{
 use crate::handoff::{Links, MayReturn, OnTimeout};
 use crate::memory::Memory;
 use crate::metrics::{LimitOf, Stage};
-use crate::model::{Lineup, Meter};
+use crate::model::{Field, Lineup, Meter};
 use crate::prompts::Prompts;
+use crate::redact::Private;
 use crate::store::{Claimed, Store, StoreError};
 use budget::Budget;
 use gather::Gathered;
@@ -37,6 +40,7 @@ use settlement::Writer;
 pub use budget::{AtLimit, Limit, Limits, Noticed};
 pub use fold::{fold, may_spend};
 pub use laps::Spent;
+pub use sends::Send;
 
 /// One assistant, as a turn needs it.
 #[derive(Debug)]
@@ -53,6 +57,10 @@ pub struct Assistant {
     pub zone: TimeZone,
     /// The models that answer.
     pub lineup: Lineup,
+    /// What it can send besides plain words.
+    pub sends: Vec<Send>,
+    /// What a model is to learn of customers.
+    pub learns: Vec<Field>,
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
@@ -137,14 +145,26 @@ pub async fn run(
     let gathered = gather::gather(assistant, memory, store, now, claimed).await?;
     laps.lap(Stage::Gather);
     let mut budget = Budget::new(assistant, store, claimed, now, meter);
-    let decision = decide(assistant, &gathered, claimed, &mut budget, &mut laps).await?;
+    let mut learnt = Private::default();
+    let decision = decide(
+        assistant,
+        &gathered,
+        claimed,
+        &mut learnt,
+        &mut budget,
+        &mut laps,
+    )
+    .await?;
     let writer = Writer {
         assistant,
         claimed,
         gathered: &gathered,
         now,
     };
-    let settlement = settle(&writer, store, decision, &mut budget, &mut laps).await?;
+    let settlement = Settlement {
+        learnt,
+        ..settle(&writer, store, decision, &mut budget, &mut laps).await?
+    };
     laps.lap(Stage::Judge);
     Ok(Turn {
         settlement,
@@ -158,6 +178,7 @@ async fn decide(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
+    learnt: &mut Private<Map<String, Value>>,
     budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
 ) -> Result<Decision, StoreError> {
@@ -186,6 +207,7 @@ async fn decide(
             let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
             laps.lap(Stage::Ask);
             budget.is_in_vain = asked.answer.is_err();
+            *learnt = sends::learnt(&assistant.learns, &asked);
             judge::judge(asked, rules, terms)
         }
     })
@@ -217,7 +239,7 @@ async fn settle(
     laps: &mut Laps<'_>,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
-        Decision::Reply { text, rule } => writer.reply(&text, rule),
+        Decision::Reply { text, rule, send } => writer.reply(&text, rule, send.as_ref()),
         Decision::Canned { key, rule } => writer.canned(&key, rule),
         Decision::OptOut { rule } => writer.opt_out(rule),
         Decision::OptIn { rule } => writer.opt_in(rule),

@@ -1,6 +1,7 @@
 //! Decisions written out: what enters the history, what goes out, who may speak.
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::clock::later;
 use crate::domain::{
@@ -13,6 +14,7 @@ use crate::reply;
 use crate::store::Claimed;
 
 use super::gather::Gathered;
+use super::sends::Send;
 use super::{Assistant, desk};
 
 /// The texts that every assistant's folder has.
@@ -42,20 +44,35 @@ pub(super) fn silent(outcome: Outcome) -> Settlement {
         deliveries: Vec::new(),
         ownership: Ownership::Keep,
         language: None,
+        learnt: Private::default(),
     }
 }
 
 impl Writer<'_> {
     /// The model's words leave; where nothing of them is fit to leave, the customer hears that instead.
-    pub(super) fn reply(&self, text: &Private<String>, rule: Option<String>) -> Settlement {
+    /// A send that the model picked leaves in their place.
+    pub(super) fn reply(
+        &self,
+        text: &Private<String>,
+        rule: Option<String>,
+        picked: Option<&Private<Value>>,
+    ) -> Settlement {
+        let sends = &self.assistant.sends;
+        if let Some((send, values)) = picked.and_then(|picked| Send::picked(sends, picked)) {
+            let rule = rule.or_else(|| Some(["send:", &send.name].concat()));
+            return self.send(Outcome::Replied, rule, send, values);
+        }
         match reply::prepare(text) {
             Some(text) => self.speak(Outcome::Replied, rule, Private(text), Priority::Assistant),
             None => self.failed(Failure::Model),
         }
     }
 
-    /// A text of the folder leaves.
+    /// A text of the folder leaves, or the send that answers the rule.
     pub(super) fn canned(&self, key: &str, rule: Option<String>) -> Settlement {
+        if let Some(send) = Send::answering(&self.assistant.sends, rule.as_deref()) {
+            return self.send(Outcome::Canned, rule, send, Map::new());
+        }
         self.speak(Outcome::Canned, rule, self.text(key), Priority::Assistant)
     }
 
@@ -188,11 +205,37 @@ impl Writer<'_> {
         )
     }
 
+    fn send(
+        &self,
+        outcome: Outcome,
+        rule: Option<String>,
+        send: &Send,
+        values: Map<String, Value>,
+    ) -> Settlement {
+        let payload = send.payload(values);
+        let said = match &payload {
+            Payload::Send { said, .. } => said.clone(),
+            Payload::Reply { text } | Payload::Event { body: text, .. } => text.clone(),
+        };
+        self.carry(outcome, rule, (said, payload), Priority::Assistant)
+    }
+
     fn speak(
         &self,
         outcome: Outcome,
         rule: Option<String>,
         text: Private<String>,
+        priority: Priority,
+    ) -> Settlement {
+        let payload = Payload::Reply { text: text.clone() };
+        self.carry(outcome, rule, (text, payload), priority)
+    }
+
+    fn carry(
+        &self,
+        outcome: Outcome,
+        rule: Option<String>,
+        (text, payload): (Private<String>, Payload),
         priority: Priority,
     ) -> Settlement {
         let expires_at = match priority {
@@ -204,7 +247,7 @@ impl Writer<'_> {
         };
         let delivery = NewDelivery {
             id: DeliveryId(new_id(self.now)),
-            payload: Payload::Reply { text: text.clone() },
+            payload,
             priority,
             expires_at,
         };

@@ -4,11 +4,12 @@
 //! next thing falls due, or a little while has passed: the bell is a hint, the look is the truth.
 
 mod couriers;
+mod profiles;
 mod summaries;
 mod turns;
 mod upkeep;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -18,9 +19,9 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::braze::{Campaign, Workspace};
+use crate::braze::{Speaker, Workspace};
 use crate::clock::{Clock, later};
-use crate::domain::{DeliveryId, OnUnknown};
+use crate::domain::{DeliveryId, Mirror, OnUnknown};
 use crate::handoff::Desk;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -79,8 +80,8 @@ pub enum Route {
         name: String,
         /// The client.
         workspace: Arc<Workspace>,
-        /// The campaign of each assistant.
-        campaigns: Arc<HashMap<String, Campaign>>,
+        /// The assistants that speak through it.
+        speakers: Arc<HashMap<String, Speaker>>,
     },
     /// To people.
     Desk {
@@ -98,6 +99,7 @@ pub async fn start(
     shared: Shared,
     turns: TurnsConfig,
     routes: Vec<Route>,
+    mirrors: BTreeMap<String, Mirror>,
     policy: OnUnknown,
 ) -> Result<(), StoreError> {
     let recovered = shared.store.recover(policy).await?;
@@ -106,6 +108,23 @@ pub async fn start(
         tracing::info!(recovered, "took up what an earlier process had in hand");
     }
     shared.shutdown.spawn(turns::run(shared.clone(), turns));
+    shared.store.mirror(mirrors.clone()).await?;
+    for route in &routes {
+        if let Route::Workspace {
+            name,
+            workspace,
+            speakers,
+        } = route
+        {
+            let mirrored = speakers.keys().filter(|name| mirrors.contains_key(*name));
+            let mirrored: Vec<String> = mirrored.cloned().collect();
+            if !mirrored.is_empty() {
+                let (name, workspace) = (name.clone(), Arc::clone(workspace));
+                let profiles = profiles::run(shared.clone(), name, workspace, mirrored);
+                shared.shutdown.spawn(profiles);
+            }
+        }
+    }
     for route in routes {
         shared.shutdown.spawn(couriers::run(shared.clone(), route));
     }

@@ -1,12 +1,14 @@
 //! A store that fails or panics when a test says so, and what the gateway makes of it.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, NewDelivery, OnUnknown, Settlement, SpentToday, Summary,
+    MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, ProfileUpdate, Settlement, SpentToday,
+    Summary,
 };
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
@@ -168,6 +170,22 @@ impl Store for Hooked {
 
     async fn attempted(&self, id: DeliveryId, attempted: Attempted) -> Result<(), StoreError> {
         hook!(self.attempted(id, attempted))
+    }
+
+    async fn mirror(&self, mirrors: BTreeMap<String, Mirror>) -> Result<(), StoreError> {
+        self.inner.mirror(mirrors).await
+    }
+
+    async fn profile_updates(
+        &self,
+        assistants: &[String],
+        objects: usize,
+    ) -> Result<Batch<ProfileUpdate>, StoreError> {
+        hook!(self.profile_updates(assistants, objects))
+    }
+
+    async fn mirrored(&self, updates: &[ProfileUpdate], fate: Mirrored) -> Result<(), StoreError> {
+        hook!(self.mirrored(updates, fate))
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {

@@ -7,6 +7,7 @@
 )]
 
 mod backup;
+mod batches;
 mod canary;
 mod cli;
 mod collector;
@@ -43,4 +44,5 @@ mod store;
 mod summaries;
 mod supersede;
 mod traces;
+mod ways;
 mod world;

@@ -1846,7 +1846,7 @@ impl Bench {
             .iter()
             .filter_map(|delivery| match &delivery.payload {
                 Payload::Reply { text } => Some(said(Author::Assistant, text)),
-                Payload::Event { .. } => None,
+                Payload::Event { .. } | Payload::Send { .. } => None,
             });
         let settlement = Settlement {
             said: words.collect(),
@@ -2039,6 +2039,7 @@ fn silent(outcome: Outcome) -> Settlement {
         said: Vec::new(),
         deliveries: Vec::new(),
         ownership: Ownership::Keep,
+        learnt: Private::default(),
         language: None,
     }
 }
@@ -2088,7 +2089,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
 fn words(deliveries: &[Delivery]) -> Vec<String> {
     let word = |delivery: &Delivery| match &delivery.payload {
         Payload::Reply { text } => text.0.clone(),
-        Payload::Event { name, .. } => name.clone(),
+        Payload::Event { name, .. } | Payload::Send { name, .. } => name.clone(),
     };
     deliveries.iter().map(word).collect()
 }

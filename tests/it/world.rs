@@ -109,6 +109,11 @@ impl World {
         Self::make("", &format!("rate = {rate}\nburst = {burst}"), "", more).await
     }
 
+    /// Starts a world with such keys for its workspace alone.
+    pub(crate) async fn slow(workspace: &str) -> Self {
+        Self::make("", workspace, "", "").await
+    }
+
     /// Starts a world with more in its configuration: keys of its store, then whole tables.
     pub(crate) async fn with(more: &str) -> Self {
         Self::make("", FAST, "", more).await
@@ -136,6 +141,11 @@ impl World {
     /// Starts a world with more keys for its assistant.
     pub(crate) async fn with_assistant(keys: &str) -> Self {
         Self::make("", FAST, keys, "").await
+    }
+
+    /// Starts a world with more keys for its assistant, and more tables.
+    pub(crate) async fn equipped(keys: &str, more: &str) -> Self {
+        Self::make("", FAST, keys, more).await
     }
 
     /// Starts a world with more keys for its listener.
@@ -387,6 +397,18 @@ impl World {
     /// Stops the gateway and starts it anew on the same files.
     pub(crate) async fn restart(self) -> Self {
         assert!(soon(self.app.stop()).await);
+        let app = App::start(&self.config, self.clock.clone()).await.unwrap();
+        Self {
+            support: phone(&app, "support"),
+            app,
+            ..self
+        }
+    }
+
+    /// Stops the gateway, does something with its files, and starts it anew on them.
+    pub(crate) async fn restart_after(self, then: impl FnOnce(&Path)) -> Self {
+        assert!(soon(self.app.stop()).await);
+        then(self.folder.path());
         let app = App::start(&self.config, self.clock.clone()).await.unwrap();
         Self {
             support: phone(&app, "support"),

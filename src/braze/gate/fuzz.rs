@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use reqwest::header::{HeaderName, HeaderValue};
 
+use super::standing::{SHUT_AT_LEAST, SHUT_AT_MOST};
 use super::*;
 use crate::fuzz;
 
@@ -88,7 +89,7 @@ proptest! {
                 shut = shut.max(reopening(status, &headers, clock.now()).unwrap_or(start));
             }
             for _ in 0..=burst {
-                if gate.pass().now_or_never().is_some() {
+                if gate.pass(Priority::Assistant).now_or_never().is_some() {
                     prop_assert!(clock.now() >= shut, "it was shut until {shut}");
                     passed.push(u64::try_from(clock.elapsed().as_millis()).unwrap());
                 }

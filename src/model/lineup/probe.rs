@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Asking, Lineup, Manner, Run, Text, Unanswered, format, object};
 use crate::domain::{ConversationId, Spending};
-use crate::model::{Answer, Fault, FaultKind, Meter, Question, Role, Turn, Usage};
+use crate::model::{Answer, Fault, FaultKind, Meter, Question, Role, Turn, Usage, Wanted};
 use crate::redact::Private;
 
 /// What is asked. It is no language's sentence, and every model knows the answer.
@@ -86,6 +86,7 @@ fn question() -> Question {
             "refund".to_owned(),
             "The customer wants money back".to_owned(),
         )],
+        wanted: Wanted::default(),
     }
 }
 

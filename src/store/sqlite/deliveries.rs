@@ -1,10 +1,14 @@
 //! What goes out: claimed, cleared, and what became of it.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Map, Value, json};
 
 use super::super::{Batch, StoreError};
 use super::Here;
+use super::profiles::{self, Mirrors};
 use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, collect, millis, pass_by, read_conversation, time,
     unreadable,
@@ -19,6 +23,9 @@ use crate::redact::Private;
 /// The stored name of words for the customer; any other name is a desk event's.
 const REPLY: &str = "reply";
 
+/// What the stored name of a named send begins with.
+const SEND: &str = "send:";
+
 /// What an error message keeps of the other side's words.
 const ERROR_CHARS: usize = 500;
 
@@ -30,10 +37,7 @@ pub(super) fn insert(
     stamp: (i64, i64),
     delivery: &NewDelivery,
 ) -> Result<(), StoreError> {
-    let (name, body) = match &delivery.payload {
-        Payload::Reply { text } => (REPLY, text),
-        Payload::Event { name, body } => (name.as_str(), body),
-    };
+    let (name, body) = written(&delivery.payload);
     connection
         .prepare_cached(
             "INSERT INTO delivery (id, conversation, assistant, lane, name, body, priority, not_before, expires_at,
@@ -45,7 +49,7 @@ pub(super) fn insert(
             conversation,
             delivery.payload.lane().as_str(),
             name,
-            body.0,
+            body,
             delivery.priority as i64,
             millis(now),
             millis(delivery.expires_at),
@@ -55,62 +59,99 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Claims deliveries that may go now: the oldest open one of each conversation in the lane, by priority. `assistants`
-/// is a JSON array of names.
+/// What is claimed, and for whom.
+pub(super) struct Terms<'a> {
+    pub(super) lane: Lane,
+    pub(super) assistants: &'a [String],
+    /// What rides on replies, where anything does.
+    pub(super) mirrors: Option<&'a Mirrors>,
+}
+
+/// Claims deliveries that may go now: the oldest open one of each conversation in the lane, by priority, and within a
+/// priority in turns between the assistants, in their order here.
 pub(super) fn claim(
     connection: &Connection,
     here: Here,
-    lane: Lane,
-    assistants: &str,
+    terms: &Terms<'_>,
     limit: u32,
 ) -> Result<Batch<Delivery>, StoreError> {
-    let mut pick = connection.prepare_cached(
-        "UPDATE delivery SET node = ?1 WHERE key IN (
-             SELECT d.key FROM delivery d
-             WHERE d.lane = ?2 AND d.state = 'ready' AND d.node IS NULL AND +d.not_before <= ?3
-               AND d.assistant IN (SELECT value FROM json_each(?5))
-               AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.conversation = d.conversation AND e.lane = d.lane
-                               AND e.key <> d.key AND (e.key < d.key OR e.node IS NOT NULL)
-                               AND e.state IN ('ready', 'sending'))
-             ORDER BY d.priority, d.key LIMIT ?4)
-         RETURNING key",
-    )?;
-    let rows = pick.query(params![
-        here.node.0,
-        lane.as_str(),
-        millis(here.now),
-        limit,
-        assistants
-    ])?;
-    let keys: Vec<i64> = collect(rows, |row| Ok(row.get(0)?))?;
-    let items = keys
-        .into_iter()
-        .map(|key| pass_by(claimed(connection, lane, key)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut items: Vec<_> = items.into_iter().flatten().collect();
-    items.sort_by_key(|(priority, key, _)| (*priority, *key));
+    let lane = terms.lane;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut keys = Vec::new();
+    for priority in Priority::ALL {
+        let left = limit.saturating_sub(keys.len());
+        if left == 0 {
+            break;
+        }
+        let queues = terms
+            .assistants
+            .iter()
+            .map(|assistant| due(connection, here, lane, assistant, priority, left))
+            .collect::<Result<Vec<_>, _>>()?;
+        keys.extend(in_turns(&queues).into_iter().take(left));
+    }
+    let mut hold = connection.prepare_cached("UPDATE delivery SET node = ? WHERE key = ?")?;
+    let mut items = Vec::with_capacity(keys.len());
+    for key in keys {
+        hold.execute(params![here.node.0, key])?;
+        items.extend(pass_by(claimed(connection, terms, key))?);
+    }
     // What is due but stands behind another is woken by that other's end, so only later times count.
     let next_due = connection
         .prepare_cached(
-            "SELECT min(not_before) FROM delivery
-             WHERE lane = ? AND state = 'ready' AND node IS NULL AND not_before > ?",
+            "SELECT min(not_before) FROM delivery INDEXED BY delivery_later
+             WHERE lane = ? AND head = 1 AND state = 'ready' AND node IS NULL AND not_before > ?",
         )?
         .query_row(params![lane.as_str(), millis(here.now)], |row| {
             row.get::<_, Option<i64>>(0)
         })?;
     Ok(Batch {
-        items: items.into_iter().map(|(_, _, delivery)| delivery).collect(),
+        items,
         next_due: next_due.map(time).transpose()?,
     })
 }
 
-fn claimed(
+/// What is due, along an index that holds only what can be claimed.
+const DUE: &str = "SELECT key FROM delivery INDEXED BY delivery_due
+     WHERE lane = ? AND assistant = ? AND priority = ? AND not_before <= ?
+       AND head = 1 AND state = 'ready' AND node IS NULL
+     ORDER BY not_before, key LIMIT ?";
+
+/// Gives what an assistant has due in a lane, longest due first.
+fn due(
     connection: &Connection,
+    here: Here,
     lane: Lane,
-    key: i64,
-) -> Result<(i64, i64, Delivery), StoreError> {
+    assistant: &str,
+    priority: Priority,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let mut statement = connection.prepare_cached(DUE)?;
+    let rows = statement.query(params![
+        lane.as_str(),
+        assistant,
+        priority as i64,
+        millis(here.now),
+        i64::try_from(limit).unwrap_or(i64::MAX)
+    ])?;
+    collect(rows, |row| Ok(row.get(0)?))
+}
+
+/// Takes one of each queue in turn, until all are empty.
+fn in_turns(queues: &[Vec<i64>]) -> Vec<i64> {
+    let longest = queues.iter().map(Vec::len).max().unwrap_or_default();
+    let turn = |round| {
+        queues
+            .iter()
+            .filter_map(move |queue| queue.get(round).copied())
+    };
+    (0..longest).flat_map(turn).collect()
+}
+
+fn claimed(connection: &Connection, terms: &Terms<'_>, key: i64) -> Result<Delivery, StoreError> {
     let sql = format!(
-        "SELECT {CONVERSATION}, d.id, d.name, d.body, d.attempts, d.created_at, d.possible_duplicate, d.expires_at, d.priority
+        "SELECT {CONVERSATION}, d.id, d.name, d.body, d.attempts, d.created_at, d.possible_duplicate, d.expires_at, d.priority,
+             d.conversation
          FROM delivery d JOIN conversation ON conversation.key = d.conversation WHERE d.key = ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -118,25 +159,76 @@ fn claimed(
     let row = rows
         .next()?
         .ok_or_else(|| unreadable(&"a delivery without conversation"))?;
-    let delivery = read_delivery(row, lane)?;
-    Ok((row.get(CONVERSATION_COLUMNS + 7)?, key, delivery))
+    let mut delivery = read_delivery(row, terms.lane)?;
+    let conversation: i64 = row.get(CONVERSATION_COLUMNS + 8)?;
+    if let Some(mirrors) = terms.mirrors.filter(|_| terms.lane == Lane::Braze) {
+        let riding = profiles::riding(connection, mirrors, &delivery.conversation, conversation)?;
+        connection
+            .prepare_cached("UPDATE delivery SET riding = ?1 WHERE key = ?2 AND (?1 IS NOT NULL OR riding IS NOT NULL)")?
+            .execute(params![
+                (!riding.is_empty()).then(|| Value::Object(riding.0.clone()).to_string()),
+                key
+            ])?;
+        delivery.attributes = riding;
+    }
+    Ok(delivery)
 }
 
 fn read_delivery(row: &Row<'_>, lane: Lane) -> Result<Delivery, StoreError> {
     let column = |offset| CONVERSATION_COLUMNS + offset;
     let name: String = row.get(column(1))?;
-    let body = Private(row.get(column(2))?);
+    let body: String = row.get(column(2))?;
     Ok(Delivery {
         id: DeliveryId(row.get(column(0))?),
         conversation: read_conversation(row)?,
-        payload: match lane {
-            Lane::Braze => Payload::Reply { text: body },
-            Lane::Desk => Payload::Event { name, body },
-        },
+        payload: read_payload(lane, name, body)?,
         attempts: row.get(column(3))?,
         created_at: time(row.get(column(4))?)?,
         possible_duplicate: row.get(column(5))?,
         expires_at: time(row.get(column(6))?)?,
+        priority: Priority::from_number(row.get(column(7))?)
+            .ok_or_else(|| unreadable(&"a delivery of no known priority"))?,
+        attributes: Private::default(),
+    })
+}
+
+/// Gives the name and the body under which a payload is stored.
+fn written(payload: &Payload) -> (Cow<'_, str>, Cow<'_, str>) {
+    match payload {
+        Payload::Reply { text } => (REPLY.into(), text.as_str().into()),
+        Payload::Event { name, body } => (name.into(), body.as_str().into()),
+        Payload::Send {
+            name,
+            said,
+            properties,
+        } => (
+            [SEND, name].concat().into(),
+            json!({ "said": said.0, "properties": properties.0 })
+                .to_string()
+                .into(),
+        ),
+    }
+}
+
+fn read_payload(lane: Lane, name: String, body: String) -> Result<Payload, StoreError> {
+    if lane == Lane::Desk {
+        let body = Private(body);
+        return Ok(Payload::Event { name, body });
+    }
+    let Some(send) = name.strip_prefix(SEND) else {
+        let text = Private(body);
+        return Ok(Payload::Reply { text });
+    };
+    let mut body: Map<String, Value> =
+        serde_json::from_str(&body).map_err(|_| unreadable(&"the body of a named send"))?;
+    let said = body.get("said").and_then(Value::as_str).unwrap_or_default();
+    Ok(Payload::Send {
+        name: send.to_owned(),
+        said: said.into(),
+        properties: match body.remove("properties") {
+            Some(Value::Object(properties)) => Private(properties),
+            _ => Private::default(),
+        },
     })
 }
 
@@ -214,7 +306,10 @@ pub(super) fn attempted(
         return Ok(None);
     };
     match attempted {
-        Attempted::Sent => finish(connection, here, key, "sent", None)?,
+        Attempted::Sent => {
+            finish(connection, here, key, "sent", None)?;
+            profiles::rode(connection, key)?;
+        }
         Attempted::Retry { at, counts, error } => {
             again(connection, key, *at, error, (*counts, false))?;
         }
@@ -295,3 +390,6 @@ pub(super) fn finish(
 fn bounded(error: &str) -> String {
     error.chars().take(ERROR_CHARS).collect()
 }
+
+#[cfg(test)]
+mod tests;

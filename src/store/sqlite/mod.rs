@@ -12,6 +12,7 @@ mod history;
 mod intake;
 mod open;
 mod operator;
+mod profiles;
 mod rows;
 mod sound;
 mod spending;
@@ -22,7 +23,8 @@ mod unsent;
 mod upkeep;
 mod writer;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,12 +40,13 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{
     Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, NewDelivery, NodeId, OnUnknown, Settlement, SpentToday, Summary, Suppression,
-    new_id,
+    MessageId, Mirror, Mirrored, NewDelivery, NodeId, OnUnknown, ProfileUpdate, Settlement,
+    SpentToday, Summary, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
 use grounds::Grounds;
 use headroom::Headroom;
+use profiles::Mirrors;
 use writer::Writer;
 
 pub use backup::{Backup, BackupError, backup};
@@ -65,6 +68,7 @@ pub struct Sqlite {
     wake: Wake,
     metrics: metrics::Store,
     grounds: Grounds,
+    mirrors: Arc<OnceLock<Mirrors>>,
     _lock: open::Lock,
 }
 
@@ -110,6 +114,7 @@ impl Sqlite {
             wake: Wake::default(),
             metrics,
             grounds: Grounds::default(),
+            mirrors: Arc::default(),
             _lock: lock,
         })
     }
@@ -328,9 +333,14 @@ impl Store for Sqlite {
         assistants: &[String],
         limit: u32,
     ) -> Result<Batch<Delivery>, StoreError> {
-        let assistants = serde_json::Value::from(assistants).to_string();
+        let (assistants, mirrors) = (assistants.to_vec(), Arc::clone(&self.mirrors));
         self.write(move |connection, here| {
-            deliveries::claim(connection, here, lane, &assistants, limit)
+            let terms = deliveries::Terms {
+                lane,
+                assistants: &assistants,
+                mirrors: mirrors.get(),
+            };
+            deliveries::claim(connection, here, &terms, limit)
         })
         .await
     }
@@ -362,6 +372,38 @@ impl Store for Sqlite {
             self.wake.lane(lane).ring();
         }
         Ok(())
+    }
+
+    async fn mirror(&self, mirrors: BTreeMap<String, Mirror>) -> Result<(), StoreError> {
+        let declared = mirrors.clone();
+        self.write(move |connection, _| profiles::declare(connection, &declared))
+            .await?;
+        let _ = self.mirrors.set(mirrors);
+        Ok(())
+    }
+
+    async fn profile_updates(
+        &self,
+        assistants: &[String],
+        objects: usize,
+    ) -> Result<Batch<ProfileUpdate>, StoreError> {
+        let (assistants, mirrors) = (assistants.to_vec(), Arc::clone(&self.mirrors));
+        self.write(move |connection, here| {
+            let Some(mirrors) = mirrors.get() else {
+                return Ok(Batch {
+                    items: Vec::new(),
+                    next_due: None,
+                });
+            };
+            profiles::due(connection, here, mirrors, &assistants, objects)
+        })
+        .await
+    }
+
+    async fn mirrored(&self, updates: &[ProfileUpdate], fate: Mirrored) -> Result<(), StoreError> {
+        let updates = updates.to_vec();
+        self.write(move |connection, here| profiles::mirrored(connection, here, &updates, fate))
+            .await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {

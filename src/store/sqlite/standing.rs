@@ -27,8 +27,25 @@ pub(super) fn look(connection: &Connection) -> Result<Standing, StoreError> {
         claimed: count("SELECT count(*) FROM conversation WHERE node IS NOT NULL")?,
         handed_off: count("SELECT count(*) FROM conversation WHERE returns_at IS NOT NULL")?,
         deliveries: deliveries(connection)?,
+        replies: replies(connection)?,
         quarantined: count("SELECT count(*) FROM quarantine")?,
         ..Standing::default()
+    })
+}
+
+/// Counts the replies of each assistant that wait to leave.
+fn replies(connection: &Connection) -> Result<Vec<(String, u64)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT assistant, sum(rows) FROM (
+             SELECT assistant, count(*) AS rows FROM delivery INDEXED BY delivery_ready
+             WHERE lane = 'braze' AND state = 'ready' AND node IS NULL GROUP BY assistant
+             UNION ALL
+             SELECT assistant, count(*) FROM delivery INDEXED BY delivery_held
+             WHERE lane = 'braze' AND state = 'ready' AND node IS NOT NULL GROUP BY assistant)
+         GROUP BY assistant",
+    )?;
+    collect(statement.query(())?, |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
     })
 }
 
@@ -38,7 +55,7 @@ fn deliveries(
 ) -> Result<Vec<(&'static str, &'static str, u64)>, StoreError> {
     let mut rows = BTreeMap::new();
     for sql in [
-        "SELECT lane, 'ready', count(*) FROM delivery WHERE state = 'ready' AND node IS NULL GROUP BY lane",
+        "SELECT lane, 'ready', count(*) FROM delivery INDEXED BY delivery_ready WHERE state = 'ready' AND node IS NULL GROUP BY lane",
         "SELECT lane, state, count(*) FROM delivery INDEXED BY delivery_held WHERE node IS NOT NULL GROUP BY 1, 2",
         "SELECT lane, state, count(*) FROM delivery INDEXED BY delivery_dead WHERE state IN ('dead', 'held') GROUP BY 1, 2",
     ] {

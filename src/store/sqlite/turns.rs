@@ -11,7 +11,7 @@ use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, pass_by, read_conversation,
     read_message, time,
 };
-use super::{deliveries, handoffs, history, unsent};
+use super::{deliveries, handoffs, history, profiles, unsent};
 use crate::domain::{
     Conversation, EndReason, Failure, HandoffId, Outcome, Ownership, Priority, Settlement,
 };
@@ -193,6 +193,7 @@ pub(super) fn settle(
         Outcome::Failed(Failure::Poison) => i64::MAX,
         _ => epoch,
     };
+    profiles::learn(connection, lease.row, &settlement.learnt)?;
     for delivery in &settlement.deliveries {
         deliveries::insert(connection, here.now, lease.row, (version, epoch), delivery)?;
     }

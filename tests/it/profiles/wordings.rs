@@ -68,6 +68,7 @@ impl Asked {
                     text: Private(text.to_owned()),
                 }],
                 rules: Vec::new(),
+                wanted: frontdesk::model::Wanted::default(),
             })
         };
         let asking = Asking {

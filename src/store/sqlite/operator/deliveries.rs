@@ -229,7 +229,8 @@ fn answer(connection: &Connection, here: Here, key: i64) -> Result<(), StoreErro
     let said = connection
         .prepare_cached(
             "INSERT INTO message (conversation, seq, id, author, text, at, turn)
-             SELECT c.key, c.last_seq + 1, ?2, 'assistant', d.body, ?3, d.turn
+             SELECT c.key, c.last_seq + 1, ?2, 'assistant',
+                 iif(d.name = 'reply', d.body, json_extract(d.body, '$.said')), ?3, d.turn
              FROM delivery d JOIN conversation c ON c.key = d.conversation
              WHERE d.key = ?1 AND d.lane = 'braze' AND NOT EXISTS (
                  SELECT 1 FROM message m WHERE m.conversation = c.key AND m.turn = d.turn AND m.author = 'assistant')",
