@@ -348,6 +348,7 @@ fn doors(
     });
     Doors {
         assistants: assistants.collect(),
+        desks: outside.desks.clone(),
         default_assistant: config.inbound_default().map(str::to_owned),
         burst: config.burst.into(),
         limits: config.inbound.clone(),

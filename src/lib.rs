@@ -77,6 +77,9 @@
 //! transaction ([`store::Store::act`]), which refuses it where that has changed. Their words leave as deliveries do, before
 //! the assistant's. Timers are columns that the upkeep looks at: nobody came in time, the window closes, nothing was heard.
 //! It comes back when the desk releases it, the customer asks for it, or after `desks.NAME.idle`.
+//! What a help desk is asked is made of the stored event when it is sent, by its format; what it calls its ticket is kept
+//! ([`store::Store::link_desk`]) before anything else is asked. Its webhooks are verified, read once ([`handoff::Heard`]), and
+//! come to the same acts as the desk's API. An event that the first desk does not take goes to the second.
 //!
 //! **By hand.** Operators have a listener of their own ([`http::operator`]). What they decide goes through the same store,
 //! under the same fences: a takeover is a new owner and a new epoch, a retry passes the last check like any delivery, an

@@ -44,15 +44,7 @@ impl Outside {
             let target = target.measured(metrics.model(name));
             outside.targets.insert(name.clone(), target);
         }
-        for (name, desk) in &config.desks {
-            let requests = tracer.desk(name, &desk.url);
-            let desk = Desk::new(desk, clock.clone()).map_err(|source| StartError::Desk {
-                name: name.clone(),
-                source,
-            })?;
-            let desk = desk.measured(metrics.desk(name)).traced(requests);
-            outside.desks.insert(name.clone(), Arc::new(desk));
-        }
+        outside.connect_desks(config, metrics, tracer)?;
         for (name, workspace) in &config.workspaces {
             let on_unknown = config.reply.on_unknown.into();
             let requests = tracer.workspace(name, &workspace.endpoint);
@@ -68,6 +60,38 @@ impl Outside {
             outside.workspaces.insert(name.clone(), Arc::new(workspace));
         }
         Ok(outside)
+    }
+
+    /// Makes the desks' clients; those that stand behind others first.
+    fn connect_desks(
+        &mut self,
+        config: &Config,
+        metrics: &Metrics,
+        tracer: &Tracer,
+    ) -> Result<(), StartError> {
+        let (first, second): (Vec<_>, Vec<_>) = config
+            .desks
+            .iter()
+            .partition(|(_, desk)| desk.fallback.is_some());
+        for (name, desk) in second.into_iter().chain(first) {
+            let requests = tracer.desk(name, desk.url.as_str());
+            let made = Desk::new(name, desk, self.clock.clone());
+            let made = made.map_err(|source| StartError::Desk {
+                name: name.clone(),
+                source,
+            })?;
+            let made = made.measured(metrics.desk(name)).traced(requests);
+            let second = desk
+                .fallback
+                .as_ref()
+                .and_then(|second| self.desks.get(second));
+            let made = match second {
+                Some(second) => made.backed_by(Arc::clone(second), desk.fallback_after),
+                None => made,
+            };
+            self.desks.insert(name.clone(), Arc::new(made));
+        }
+        Ok(())
     }
 
     /// Gives the targets of an assistant, in its order.

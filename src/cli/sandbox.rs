@@ -10,7 +10,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Exit;
-use crate::sandbox::{Braze, Desk, Model};
+use crate::sandbox::{Braze, Desk, HelpDesk, Model};
 use crate::shutdown::Shutdown;
 use manners::Manners;
 
@@ -37,15 +37,35 @@ pub(super) enum StandIn {
         #[arg(long)]
         key: Option<String>,
     },
-    /// A help desk that takes signed events.
+    /// A help desk that takes signed events, or what one of the presets speaks to.
     Desk {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:9103")]
         listen: SocketAddr,
+        /// Which desk it is: standard, slack, zendesk, freshdesk or chatwoot.
+        #[arg(long, default_value = "standard", value_parser = help_desk)]
+        format: HelpDesk,
+        /// Refuses requests without this API key.
+        #[arg(long)]
+        key: Option<String>,
+        /// Where its webhooks go: …/v1/desks/NAME/zendesk or …/chatwoot.
+        #[arg(long, requires = "webhook_secret")]
+        webhook: Option<String>,
+        /// Signs its webhooks.
+        #[arg(long)]
+        webhook_secret: Option<String>,
         /// Checks signatures with this key (whsec_…).
         #[arg(long)]
         signing_key: Option<String>,
     },
+}
+
+fn help_desk(name: &str) -> Result<HelpDesk, String> {
+    let found = HelpDesk::ALL.into_iter().find(|(known, _)| *known == name);
+    let known = HelpDesk::ALL.map(|(known, _)| known).join(", ");
+    found
+        .map(|(_, desk)| desk)
+        .ok_or_else(|| format!("expected one of {known}"))
 }
 
 /// Runs the stand-in until Ctrl-C, and shows each request.
@@ -78,6 +98,10 @@ pub(super) async fn run(stand_in: StandIn) -> anyhow::Result<Exit> {
         }
         StandIn::Desk {
             listen,
+            format,
+            key,
+            webhook,
+            webhook_secret,
             signing_key,
         } => {
             let desk = Desk::start(listen, &shutdown)
@@ -85,6 +109,17 @@ pub(super) async fn run(stand_in: StandIn) -> anyhow::Result<Exit> {
                 .with_context(|| busy(listen))?;
             if let Some(key) = signing_key {
                 desk.check_signatures(&key).context("--signing-key")?;
+            }
+            desk.become_one(format);
+            if let Some(key) = key {
+                desk.require_key(&key);
+            }
+            if let (Some(url), Some(secret)) = (webhook, webhook_secret) {
+                desk.call_back(&url, &secret);
+            }
+            let keys = Desk::keys(format);
+            if !keys.is_empty() {
+                anstream::println!("in `[desks.NAME]`, beside `url` and `api_key`:\n{keys}");
             }
             (desk.url(), desk.events())
         }

@@ -238,6 +238,9 @@ impl Config {
         for tls in listeners.into_iter().flatten() {
             tls.resolve(folder);
         }
+        for desk in self.desks.values_mut() {
+            desk.resolve(folder);
+        }
         for assistant in self.assistants.values_mut() {
             assistant.prompts = assistant.prompts.take().map(|path| folder.join(path));
         }
@@ -332,7 +335,26 @@ impl Config {
             }
             problems.extend(self.check_prices(name, assistant));
         }
+        problems.extend(self.check_fallbacks());
         problems
+    }
+
+    /// Finds second desks that are none: not configured, or with a second one of their own, which could lead in a circle.
+    fn check_fallbacks(&self) -> Vec<Problem> {
+        let wrong = |(name, desk): (&String, &DeskConfig)| {
+            let second = desk.fallback.as_ref()?;
+            let key = format!("desks.{name}.fallback");
+            match self.desks.get(second) {
+                None => Some(unknown(&key, second, &self.desks)),
+                Some(_) if second == name => Some(Problem::new(key, "is the desk itself")),
+                Some(other) if other.fallback.is_some() => Some(
+                    Problem::new(key, format!("`{second}` has a second desk itself"))
+                        .help("a second desk is the last one: leave its `fallback` out"),
+                ),
+                Some(_) => None,
+            }
+        };
+        self.desks.iter().filter_map(wrong).collect()
     }
 
     /// Finds a limit of money that could not be kept, since a model of the assistant has no price.

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::SigningKey;
+use super::address::Address;
+use super::format::{self, Format};
 use crate::domain::Language;
-use crate::http_client::{self, Plain};
+use crate::http_client::Plain;
 use crate::problem::Problem;
 use crate::redact::Secret;
 
@@ -28,20 +30,45 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 /// How long a customer may wait for the notice while the model sums up.
 const SUMMARY_AT_MOST: Duration = Duration::from_mins(1);
 
+/// How long the first desk may be down before the second is told instead.
+const FALLBACK_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
+
 /// One desk: any help desk behind a webhook.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeskConfig {
-    /// Where events are posted to.
-    pub url: String,
+    /// What the desk understands. Default `standard`: our own signed JSON.
+    #[serde(default)]
+    pub format: Format,
+    /// Where events are posted to; for a help desk, its own address. A reference where the address is itself a secret.
+    pub url: Address,
     /// Whether `url` and `server.public_url` may be `http` though they lead to another machine, where all on the way could
     /// read transcripts and the desk's secret. Default no.
     #[serde(default)]
     pub allow_http: bool,
-    /// The key that signs the events, `whsec_…`, as a reference; two while one is replaced, and both sign then.
-    pub signing_key: SigningKeys,
+    /// The key that signs the events, `whsec_…`, as a reference; two while one is replaced, and both sign then. The
+    /// formats `standard` and `template` alone sign.
+    pub signing_key: Option<SigningKeys>,
     /// What the desk shows to act on a conversation, as bearer token: one or two references, two while one is replaced.
+    #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// The key that a help desk wants to see: Zendesk's API token, Freshdesk's API key, Chatwoot's access token.
+    pub api_key: Option<Secret>,
+    /// The agent whose API token it is; Zendesk alone.
+    pub email: Option<String>,
+    /// The number of the account; Chatwoot alone.
+    pub account_id: Option<u64>,
+    /// The number of the API inbox; Chatwoot alone.
+    pub inbox_id: Option<u64>,
+    /// What the help desk signs its webhooks with; Zendesk and Chatwoot.
+    pub webhook_secret: Option<Secret>,
+    /// The file that makes the JSON; the format `template` alone.
+    pub template: Option<PathBuf>,
+    /// The desk that is told what this one does not take. Default none.
+    pub fallback: Option<String>,
+    /// How long this one may be down before the other is told. Default 2 min: longer than a restart.
+    #[serde(default = "default_fallback_after", with = "crate::duration")]
+    pub fallback_after: Duration,
     /// How long a conversation stays with people when nothing is heard. Default 12 h.
     #[serde(default = "default_idle", with = "crate::duration")]
     pub idle: Duration,
@@ -136,6 +163,10 @@ fn default_ack() -> Duration {
     Duration::from_mins(15)
 }
 
+fn default_fallback_after() -> Duration {
+    Duration::from_mins(2)
+}
+
 fn default_idle() -> Duration {
     DEFAULT_IDLE
 }
@@ -155,20 +186,13 @@ fn default_summary() -> Duration {
 impl DeskConfig {
     /// Finds what cannot work. Secrets are filled in before.
     pub fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::from_iter(http_client::check_url(
-            "url",
-            &self.url,
-            Plain::IfAllowed(self.allow_http),
-        ));
-        problems.extend(self.check_keys());
-        if !(1..=2).contains(&self.secrets.len()) {
-            problems.push(Problem::new(
-                "secrets",
-                "expected one secret, or two while one is replaced",
-            ));
-        }
+        let mut problems = Vec::from_iter(self.url.check(Plain::IfAllowed(self.allow_http)));
+        problems.extend(format::check(self));
         for (index, secret) in self.secrets.iter().enumerate() {
             problems.extend(secret.check(&format!("secrets[{index}]")));
+        }
+        if !FALLBACK_AFTER.contains(&self.fallback_after) {
+            problems.push(Problem::new("fallback_after", "expected 0 s to 24 h"));
         }
         if !IDLE.contains(&self.idle) {
             problems.push(Problem::new("idle", "expected 1 min to 30 days").help("such as `12h`"));
@@ -189,26 +213,14 @@ impl DeskConfig {
         problems
     }
 
-    fn check_keys(&self) -> Vec<Problem> {
-        let SigningKeys(keys) = &self.signing_key;
-        let mut problems = Vec::new();
-        if !(1..=2).contains(&keys.len()) {
-            let message = "expected one key, or two while one is replaced";
-            problems.push(Problem::new("signing_key", message));
-        }
-        for key in keys.iter().map(Secret::expose) {
-            if !key.is_empty()
-                && let Err(error) = SigningKey::parse(key)
-            {
-                problems.push(Problem::new("signing_key", error.to_string()));
-            }
-        }
-        problems
-    }
-
     /// Gives the language of the summary; a checked configuration has one.
     pub fn language(&self) -> Language {
         self.language.parse().unwrap_or(Language::ENGLISH)
+    }
+
+    /// Makes a path in it start from the folder of the file that it stands in.
+    pub fn resolve(&mut self, folder: &Path) {
+        self.template = self.template.take().map(|path| folder.join(path));
     }
 
     /// Gives the secrets, to be filled in.
@@ -217,13 +229,23 @@ impl DeskConfig {
         let mut all: Vec<_> = listed
             .map(|(i, secret)| (format!("secrets[{i}]"), secret))
             .collect();
-        let keys = &mut self.signing_key.0;
-        match keys.as_mut_slice() {
-            [only] => all.push(("signing_key".to_owned(), only)),
-            several => {
+        let keys = self.signing_key.as_mut().map(|keys| keys.0.as_mut_slice());
+        match keys {
+            None => {}
+            Some([only]) => all.push(("signing_key".to_owned(), only)),
+            Some(several) => {
                 let several = several.iter_mut().enumerate();
                 all.extend(several.map(|(i, key)| (format!("signing_key[{i}]"), key)));
             }
+        }
+        let single = [
+            ("api_key", &mut self.api_key),
+            ("webhook_secret", &mut self.webhook_secret),
+        ];
+        let single = single.into_iter();
+        all.extend(single.filter_map(|(key, secret)| Some((key.to_owned(), secret.as_mut()?))));
+        if let Address::Secret(secret) = &mut self.url {
+            all.push(("url".to_owned(), secret));
         }
         all
     }

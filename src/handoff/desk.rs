@@ -1,51 +1,60 @@
-//! The client of a desk's webhook.
+//! The client of a desk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::HeaderMap;
 
-use super::{DeskConfig, SigningKey, SigningKeyError};
-use crate::clock::{Clock, Elapsed, later};
-use crate::domain::{Attempted, Delivery, OnUnknown};
+use super::format::{self, Dialect, FormatError};
+use super::{DeskConfig, Format};
+use crate::clock::Clock;
 use crate::http_client::{self, BuildError, Options};
-use crate::metrics::{self, Code};
+use crate::metrics;
 use crate::redact::{Private, Secret};
-use crate::retry::Schedule;
-use crate::telemetry::{Carried, Requests};
-
-/// The waits between attempts: short ones for a desk that is away for a moment; one that was down for a night hears within
-/// a quarter of an hour.
-const RETRIES: Schedule = Schedule(&[
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_mins(2),
-    Duration::from_mins(5),
-    Duration::from_mins(15),
-]);
-
-/// How long a `Retry-After` can make us wait; a desk that asks for more is asked again all the same.
-const WAIT_AT_MOST: Duration = Duration::from_hours(1);
+use crate::telemetry::Requests;
 
 /// Tells one desk what happens.
 #[derive(Debug)]
 pub struct Desk {
-    http: reqwest::Client,
-    url: String,
-    keys: Vec<SigningKey>,
+    pub(super) name: String,
+    pub(super) http: reqwest::Client,
+    pub(super) address: Private<String>,
+    format: Format,
+    pub(super) dialect: Dialect,
+    pub(super) credentials: HeaderMap,
     secrets: Vec<Secret>,
-    timeout: Duration,
-    clock: Clock,
-    metrics: metrics::Desk,
-    traces: Requests,
+    webhook_secret: Option<Secret>,
+    pub(super) timeout: Duration,
+    pub(super) second: Option<Second>,
+    pub(super) state: State,
+    pub(super) clock: Clock,
+    pub(super) metrics: metrics::Desk,
+    pub(super) traces: Requests,
+}
+
+/// The desk that is told what the first one does not take.
+#[derive(Debug)]
+pub(super) struct Second {
+    pub(super) desk: Arc<Desk>,
+    pub(super) after: Duration,
+}
+
+/// How the desk stands, as far as this process has seen.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// It answered 410: nothing is sent to it any more.
+    pub(super) is_off: AtomicBool,
+    /// Since when nothing was taken, by the clock that only goes forward.
+    down_since: Mutex<Option<Duration>>,
 }
 
 /// Why a desk's client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
-    /// The signing key is none.
-    #[error("signing key: {0}")]
-    Key(#[from] SigningKeyError),
+    /// Its format cannot be spoken.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// The HTTP client could not be made.
     #[error(transparent)]
     Http(#[from] BuildError),
@@ -53,15 +62,20 @@ pub enum DeskError {
 
 impl Desk {
     /// Makes the client; nothing is sent.
-    pub fn new(config: &DeskConfig, clock: Clock) -> Result<Self, DeskError> {
-        let keys = config.signing_key.0.iter();
-        let keys = keys.map(|key| SigningKey::parse(key.expose()));
+    pub fn new(name: &str, config: &DeskConfig, clock: Clock) -> Result<Self, DeskError> {
+        let address = config.url.as_str();
         Ok(Self {
-            http: http_client::build(&Options::towards_address(&config.url))?,
-            url: config.url.clone(),
-            keys: keys.collect::<Result<_, _>>()?,
+            name: name.to_owned(),
+            http: http_client::build(&Options::towards_address(address))?,
+            address: Private::from(address),
+            format: config.format,
+            dialect: Dialect::new(config)?,
+            credentials: format::credentials(config)?,
             secrets: config.secrets.clone(),
+            webhook_secret: config.webhook_secret.clone(),
             timeout: config.timeout,
+            second: None,
+            state: State::default(),
             clock,
             metrics: metrics::Desk::default(),
             traces: Requests::default(),
@@ -80,86 +94,57 @@ impl Desk {
         Self { traces, ..self }
     }
 
-    /// Tells whether a caller's token is one of this desk's.
+    /// Tells another desk what this one does not take, once this one has been down for so long.
+    #[must_use]
+    pub fn backed_by(self, desk: Arc<Self>, after: Duration) -> Self {
+        let second = Some(Second { desk, after });
+        Self { second, ..self }
+    }
+
+    /// Gives its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives what it understands.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Gives the desk that is told what this one does not take.
+    pub fn second(&self) -> Option<&Arc<Self>> {
+        self.second.as_ref().map(|second| &second.desk)
+    }
+
+    /// Tells whether it is switched off, since it answered 410.
+    pub fn is_off(&self) -> bool {
+        self.state.is_off.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether a caller's token is one of this desk's, or of the one behind it.
     pub fn recognises(&self, token: &[u8]) -> bool {
-        self.secrets
-            .iter()
-            .fold(false, |known, secret| secret.matches(token) | known)
+        let own = self.own_secret(token);
+        let seconds = self.second.as_ref();
+        own | seconds.is_some_and(|second| second.desk.recognises(token))
     }
 
-    /// Posts an event. The id is the same over all attempts, the time and the signature are this attempt's.
-    pub async fn send(&self, delivery: &Delivery, body: &Private<String>) -> Attempted {
-        let id = delivery.id.to_string();
-        let now = self.clock.now();
-        let request = self
-            .http
-            .post(&self.url)
-            .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", &id)
-            .header("idempotency-key", &id)
-            .header("webhook-timestamp", now.as_second().to_string())
-            .header("webhook-signature", self.sign(&id, now, body))
-            .body(body.0.clone());
-        let wait = RETRIES.after(delivery.attempts + 1, delivery.id.0);
-        let retry = |wait, error: String| Attempted::Retry {
-            at: later(self.clock.now(), wait),
-            counts: true,
-            error,
-        };
-        match self.exchange(delivery, request).await {
-            Ok(Ok(response)) if response.status().is_success() => Attempted::Sent,
-            Ok(Ok(response)) => {
-                let asked = http_client::retry_after(response.headers(), now, WAIT_AT_MOST);
-                let error = format!("the desk answered {}", response.status().as_u16());
-                retry(asked.unwrap_or_default().max(wait), error)
-            }
-            Ok(Err(error)) if error.is_connect() => {
-                retry(wait, "could not connect to the desk".to_owned())
-            }
-            // The desk knows a second copy by its id, so doubt is no reason to hold back.
-            Ok(Err(_)) => self.doubt(wait, "the connection to the desk broke"),
-            Err(Elapsed) => self.doubt(wait, "the desk did not answer in time"),
-        }
+    /// Tells whether a token is one of this very desk's.
+    pub(super) fn own_secret(&self, token: &[u8]) -> bool {
+        let secrets = self.secrets.iter();
+        secrets.fold(false, |known, secret| secret.matches(token) | known)
     }
 
-    /// Gives the signatures of all keys, as Standard Webhooks has it while one is replaced.
-    fn sign(&self, id: &str, now: Timestamp, body: &str) -> String {
-        let signatures = self.keys.iter().map(|key| key.sign(id, now, body));
-        signatures.collect::<Vec<_>>().join(" ")
+    /// Gives what signs its webhooks.
+    pub(super) fn webhook_secret(&self) -> Option<&Secret> {
+        self.webhook_secret.as_ref()
     }
+}
 
-    /// Makes one request, counts it and traces it.
-    async fn exchange(
-        &self,
-        delivery: &Delivery,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Result<reqwest::Response, reqwest::Error>, Elapsed> {
-        let carried = Carried {
-            assistant: &delivery.conversation.assistant,
-            conversation: delivery.conversation.id.0,
-            delivery: delivery.id.0,
-            attempts: delivery.attempts,
-        };
-        let (span, started) = (self.traces.begin(&carried), self.clock.elapsed());
-        let answered = self.clock.timeout(self.timeout, request.send()).await;
-        let took = self.clock.elapsed().saturating_sub(started);
-        let code = match &answered {
-            Ok(Ok(response)) => Code::Status(response.status().as_u16()),
-            Ok(Err(error)) if error.is_connect() => Code::Unconnected,
-            Ok(Err(_)) => Code::Broken,
-            Err(Elapsed) => Code::Timeout,
-        };
-        self.metrics.asked(took, code);
-        span.ended(code);
-        answered
-    }
-
-    /// Says of an attempt that it may have arrived. A desk knows a second copy by its id.
-    pub fn doubt(&self, wait: Duration, error: &str) -> Attempted {
-        Attempted::Unknown {
-            policy: OnUnknown::ResendOnce,
-            at: later(self.clock.now(), wait),
-            error: error.to_owned(),
-        }
+impl State {
+    /// Gives since when nothing was taken.
+    pub(super) fn down(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.down_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ mod pulse;
 mod tls;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -237,6 +237,8 @@ pub struct Door {
 pub struct Doors {
     /// The assistants, by name.
     pub assistants: HashMap<String, Door>,
+    /// The desks, by name: those that have webhooks.
+    pub desks: BTreeMap<String, Arc<Desk>>,
     /// The assistant of `/v1/inbound`, where one is meant.
     pub default_assistant: Option<String>,
     /// How long to wait for more of a burst.

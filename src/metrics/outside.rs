@@ -181,9 +181,15 @@ impl Drop for Waiting {
 pub struct Desk {
     requests: Tally,
     seconds: Timing,
+    off: Gauge,
 }
 
 impl Desk {
+    /// Notes that nothing is sent to it any more.
+    pub fn is_off(&self) {
+        self.off.set(1);
+    }
+
     /// Counts a request.
     pub fn asked(&self, took: Duration, code: Code) {
         self.requests.add(code.as_str(), 1);
@@ -200,6 +206,7 @@ pub(super) struct Outside {
     gate_waiting: Gauges,
     desk_requests: Counters,
     desk_seconds: Timings,
+    desk_off: Gauges,
 }
 
 impl Outside {
@@ -224,6 +231,10 @@ impl Outside {
                 "Requests to a desk by class of status, or by how they failed without one",
             ),
             desk_seconds: book.timings("desk", "Whole requests to a desk", OUTSIDE),
+            desk_off: book.gauges(
+                "desk_off",
+                "1 where a desk answered 410 and nothing is sent to it until the next start",
+            ),
         }
     }
 
@@ -247,6 +258,9 @@ impl Outside {
         Desk {
             requests: Tally::new(&self.desk_requests, Some(("desk", name)), "code", &CODES),
             seconds: Timing::new(&self.desk_seconds, "desk", name),
+            off: self
+                .desk_off
+                .get_or_create_owned(&vec![("desk", name.to_owned())]),
         }
     }
 }

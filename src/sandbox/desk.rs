@@ -1,4 +1,12 @@
-//! A stand-in for a helpdesk: takes signed handoff events, and gives conversations back.
+//! A stand-in for a helpdesk: takes signed handoff events, and gives conversations back. It can also be one of the
+//! help desks that speak for themselves, with agents who answer.
+
+mod agent;
+mod chatwoot;
+mod freshdesk;
+mod help;
+mod slack;
+mod zendesk;
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -7,6 +15,7 @@ use std::sync::Mutex;
 
 use axum::Router;
 use axum::http::{HeaderMap, Method};
+use axum::routing;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,6 +27,11 @@ use super::call::{Answered, client, post};
 use super::log::Log;
 use super::{Answer, Exchange, Role, StandIn, lock};
 use crate::shutdown::Shutdown;
+use agent::Webhook;
+use help::Help;
+
+pub use agent::AgentError;
+pub use help::{HelpDesk, Thread, Writer, Written};
 
 /// The largest event: a long transcript with room to spare.
 const BODY_MAX: usize = 4 * 1024 * 1024;
@@ -36,6 +50,8 @@ pub struct DeskState {
     secret: Mutex<Option<Vec<u8>>>,
     seen: Mutex<Seen>,
     events: Log<Event>,
+    help: Mutex<Help>,
+    webhook: Mutex<Option<Webhook>>,
     client: reqwest::Client,
 }
 
@@ -80,9 +96,12 @@ impl Desk {
         let role = Role {
             body_max: BODY_MAX,
             answer,
-            refuse: |_, status| refusal(status, "this stand-in was told to refuse"),
+            refuse: |desk: &Self, status| match lock(&desk.0.state.help).desk {
+                HelpDesk::Standard => refusal(status, "this stand-in was told to refuse"),
+                help_desk => help::refusal(help_desk, status),
+            },
             keep: |state: &DeskState, keep| state.events.keep(keep),
-            doors: Router::new,
+            doors: || Router::new().route("/_sandbox/agent", routing::post(agent::door)),
             clear: |state: &DeskState| {
                 state.events.clear();
                 *lock(&state.seen) = Seen::default();
@@ -92,14 +111,36 @@ impl Desk {
             secret: Mutex::default(),
             seen: Mutex::default(),
             events: Log::new(),
+            help: Mutex::default(),
+            webhook: Mutex::default(),
             client: client().map_err(io::Error::other)?,
         };
         Self::open(bind, shutdown, role, state).await
     }
 
-    /// Gives the URL that events are posted to.
+    /// Gives the URL that events are posted to; that of the help desk where it is one.
     pub fn url(&self) -> String {
-        format!("http://{}/handoff", self.address())
+        let path = match lock(&self.0.state.help).desk {
+            HelpDesk::Standard => "/handoff",
+            HelpDesk::Slack => slack::PATH,
+            HelpDesk::Zendesk | HelpDesk::Freshdesk | HelpDesk::Chatwoot => "",
+        };
+        format!("http://{}{path}", self.address())
+    }
+
+    /// Gives what a configuration says of this stand-in: the keys that its format needs beside `url` and `api_key`.
+    pub fn keys(desk: HelpDesk) -> String {
+        match desk {
+            HelpDesk::Standard => String::new(),
+            HelpDesk::Slack => "format = \"slack\"".to_owned(),
+            HelpDesk::Freshdesk => "format = \"freshdesk\"".to_owned(),
+            HelpDesk::Zendesk => format!("format = \"zendesk\"\nemail = \"{}\"", zendesk::EMAIL),
+            HelpDesk::Chatwoot => format!(
+                "format = \"chatwoot\"\naccount_id = {}\ninbox_id = {}",
+                chatwoot::ACCOUNT,
+                chatwoot::INBOX
+            ),
+        }
     }
 
     /// Checks signatures with this secret, `whsec_…`; without it, only that there is one.
@@ -154,6 +195,15 @@ impl Seen {
 }
 
 fn answer(desk: &Desk, exchange: &Exchange) -> Answer {
+    let mut help = lock(&desk.0.state.help);
+    if help.desk != HelpDesk::Standard {
+        let answer = help.answer(exchange);
+        let told = std::mem::take(&mut help.told);
+        drop(help);
+        desk.tell_all(told);
+        return answer;
+    }
+    drop(help);
     if exchange.path != "/handoff" && !exchange.path.starts_with("/handoff/") {
         return refusal(404, "events are posted to /handoff");
     }

@@ -12,6 +12,7 @@
 //! | `DELETE /_sandbox/faults` | drops all plans |
 //! | `GET /_sandbox/requests` | shows what arrived |
 //! | `DELETE /_sandbox/requests` | forgets it |
+//! | `POST /_sandbox/agent` | a desk that is a help desk alone: its agent acts, `{"thread":10003,"take":true,"say":"Hello!","resolve":true}` |
 //! | `GET`, `PUT` `/_sandbox/model` | the model alone: shows and sets what it is and how it behaves ([`model::Character`]) |
 
 pub mod braze;
@@ -27,7 +28,7 @@ mod serve;
 
 pub use braze::Braze;
 pub use call::Answered;
-pub use desk::Desk;
+pub use desk::{Desk, HelpDesk};
 pub use misbehave::{Fault, Hold, Plan};
 pub use model::{Character, Model, Profile};
 pub use phone::Phone;

@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Inbound,
-    Lane, Message, MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, Outcome, ProfileUpdate,
-    Settlement, SpentToday, Summary,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, HandoffId,
+    Inbound, Lane, Message, MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, Outcome,
+    ProfileUpdate, Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -191,6 +191,17 @@ pub struct Fate {
     pub rule: Option<String>,
     /// The content hash of the prompt folder that was in force.
     pub prompt_version: Option<String>,
+}
+
+/// What a desk calls what it made for a handoff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeskLink {
+    /// The desk's name in the configuration.
+    pub desk: String,
+    /// What it calls the customer.
+    pub contact: Option<String>,
+    /// What it calls the ticket or conversation.
+    pub thread: Option<String>,
 }
 
 /// What stands in the store, for health, tests and people.
@@ -437,6 +448,19 @@ pub trait Store: Debug + Send + Sync + 'static {
         conversation: &Conversation,
         event: Option<NewDelivery>,
     ) -> Result<bool, StoreError>;
+
+    /// Gives what desks call what they made for a handoff.
+    async fn desk_links(&self, handoff: HandoffId) -> Result<Vec<DeskLink>, StoreError>;
+
+    /// Keeps what a desk calls what it made for a handoff; what is not told stays as it was.
+    async fn link_desk(&self, handoff: HandoffId, link: DeskLink) -> Result<(), StoreError>;
+
+    /// Finds the conversation and the handoff that a desk's ticket or conversation is about.
+    async fn linked(
+        &self,
+        desk: &str,
+        thread: &str,
+    ) -> Result<Option<(ConversationId, HandoffId)>, StoreError>;
 
     /// Takes up what nodes that are gone had in hand: claims become due, sends become unknown. Gives how many.
     async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError>;

@@ -115,7 +115,7 @@ async fn attempt(shared: &Shared, desk: &Desk, delivery: &Delivery, leaves: &Ato
     leaves.store(true, Ordering::Relaxed);
     let left = shared.clock.elapsed();
     let attempted = match &delivery.payload {
-        Payload::Event { body, .. } => desk.send(delivery, body).await,
+        Payload::Event { body, .. } => desk.send(delivery, body, shared.store.as_ref()).await,
         Payload::Reply { .. } | Payload::Send { .. } => misrouted(),
     };
     let answered = shared.clock.elapsed();

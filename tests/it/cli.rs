@@ -28,7 +28,9 @@ fn the_demo_ends_well_and_shows_what_happened() {
         text(&ended.stderr)
     );
     for seen in [
-        "handoff.requested",
+        "desk « note The customer asked for a person.",
+        "desk « message It is about the lamp that came broken",
+        "Hello Emma, this is Bea.",
         "[failed(model)]",
         "[forwarded]",
         "[suppressed(opted_out)]",

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk::domain::{
-    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, ProfileUpdate, Settlement, SpentToday,
-    Summary,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, HandoffId,
+    Lane, MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, ProfileUpdate, Settlement,
+    SpentToday, Summary,
 };
 use frontdesk::metrics::Standing;
 use frontdesk::store::{
-    Accepted, Acted, Batch, Claimed, Counts, DeskAct, Ended, Fate, HandoffEnd, History, Lease,
-    NewMessage, Once, Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError,
+    Accepted, Acted, Batch, Claimed, Counts, DeskAct, DeskLink, Ended, Fate, HandoffEnd, History,
+    Lease, NewMessage, Once, Operations, Outgrown, Quarantined, Settled, Sqlite, Store, StoreError,
     StoreSize, Unanswered, Wake,
 };
 use jiff::Timestamp;
@@ -250,6 +250,22 @@ impl Store for Hooked {
 
     async fn overdue_handoffs(&self, limit: u32) -> Result<Vec<Conversation>, StoreError> {
         hook!(self.overdue_handoffs(limit))
+    }
+
+    async fn desk_links(&self, handoff: HandoffId) -> Result<Vec<DeskLink>, StoreError> {
+        hook!(self.desk_links(handoff))
+    }
+
+    async fn link_desk(&self, handoff: HandoffId, link: DeskLink) -> Result<(), StoreError> {
+        hook!(self.link_desk(handoff, link))
+    }
+
+    async fn linked(
+        &self,
+        desk: &str,
+        thread: &str,
+    ) -> Result<Option<(ConversationId, HandoffId)>, StoreError> {
+        hook!(self.linked(desk, thread))
     }
 
     async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError> {

@@ -33,6 +33,7 @@ mod opening;
 mod operator;
 mod outage;
 mod path;
+mod presets;
 mod profiles;
 mod prompts;
 mod raw;

@@ -9,7 +9,7 @@ use frontdesk::app::App;
 use frontdesk::clock::Clock;
 use frontdesk::config::{Config, Environment, Source};
 use frontdesk::metrics;
-use frontdesk::sandbox::{Answered, Braze, Character, Desk, Model, Phone};
+use frontdesk::sandbox::{Answered, Braze, Character, Desk, HelpDesk, Model, Phone};
 use frontdesk::shutdown::Shutdown;
 use frontdesk::store::{Counts, Sqlite};
 use jiff::Timestamp;
@@ -41,6 +41,12 @@ pub(crate) const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlh
 /// What signs them while that is replaced.
 pub(crate) const SIGNING_KEY_NEXT: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 
+/// What a help desk wants to see.
+pub(crate) const DESK_KEY: &str = "desk-key";
+
+/// What a help desk signs its webhooks with.
+pub(crate) const WEBHOOK_SECRET: &str = "webhook-secret-of-24-chars-or-more";
+
 /// How long a test waits for something that should happen by itself, in real time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,6 +65,7 @@ struct Text<'a> {
     has_spare: bool,
     desk: &'a str,
     assistant: &'a str,
+    help_desk: HelpDesk,
     more: &'a str,
 }
 
@@ -72,6 +79,7 @@ impl Default for Text<'_> {
             has_spare: false,
             desk: "",
             assistant: "",
+            help_desk: HelpDesk::Standard,
             more: "",
         }
     }
@@ -209,6 +217,30 @@ impl World {
         Self::write(text).await
     }
 
+    /// Starts a world whose desk is such a help desk, which knows where its webhooks go; with more tables.
+    pub(crate) async fn at_help_desk(help_desk: HelpDesk, more: &str) -> Self {
+        let text = Text {
+            help_desk,
+            server: "public_url = \"http://127.0.0.1:8080\"",
+            more,
+            ..Text::default()
+        };
+        let world = Self::write(text).await;
+        world.listens();
+        world
+    }
+
+    /// Tells the help desk where the gateway listens.
+    fn listens(&self) {
+        let kind = match self.desk.help_desk() {
+            HelpDesk::Zendesk => "zendesk",
+            HelpDesk::Chatwoot => "chatwoot",
+            _ => return,
+        };
+        let url = format!("{}/v1/desks/main/{kind}", self.url());
+        self.desk.call_back(&url, WEBHOOK_SECRET);
+    }
+
     async fn make(server: &str, workspace: &str, assistant: &str, more: &str) -> Self {
         let text = Text {
             server,
@@ -235,6 +267,8 @@ impl World {
         desk.use_clock(&clock);
         braze.require_key("braze-key");
         desk.check_signatures(SIGNING_KEY).unwrap();
+        desk.become_one(text.help_desk);
+        desk.require_key(DESK_KEY);
         let folder = tempfile::tempdir().unwrap();
         let (table, models) = match text.has_spare {
             true => {
@@ -247,6 +281,7 @@ impl World {
         };
         let toml = configuration(&model.url(), &braze.url(), &desk.url(), folder.path())
             .replace("{spare}", &table)
+            .replace(STANDARD_DESK, &desk_keys(text.help_desk))
             .replace("{server}", text.server)
             .replace("{workspace}", text.workspace)
             .replace("{target}", text.target)
@@ -398,11 +433,13 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         assert!(soon(self.app.stop()).await);
         let app = App::start(&self.config, self.clock.clone()).await.unwrap();
-        Self {
+        let world = Self {
             support: phone(&app, "support"),
             app,
             ..self
-        }
+        };
+        world.listens();
+        world
     }
 
     /// Stops the gateway, does something with its files, and starts it anew on them.
@@ -477,6 +514,25 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
         .expect("it happens within the time that tests wait")
 }
 
+/// What a desk that takes our own JSON needs.
+const STANDARD_DESK: &str = r#"signing_key = "env::SIGNING_KEY"
+        secrets = ["env::DESK_SECRET"]"#;
+
+/// Gives what a desk needs.
+fn desk_keys(desk: HelpDesk) -> String {
+    let keys = Desk::keys(desk);
+    match desk {
+        HelpDesk::Standard => STANDARD_DESK.to_owned(),
+        HelpDesk::Slack => format!("{keys}\nsecrets = [\"env::DESK_SECRET\"]"),
+        HelpDesk::Freshdesk => {
+            format!("{keys}\napi_key = \"env::DESK_KEY\"\nsecrets = [\"env::DESK_SECRET\"]")
+        }
+        HelpDesk::Zendesk | HelpDesk::Chatwoot => {
+            format!("{keys}\napi_key = \"env::DESK_KEY\"\nwebhook_secret = \"env::WEBHOOK_SECRET\"")
+        }
+    }
+}
+
 /// Gives the usual configuration.
 fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String {
     format!(
@@ -530,6 +586,8 @@ pub(crate) fn config(toml: &str) -> Config {
         ("SIGNING_KEY", SIGNING_KEY),
         ("SIGNING_KEY_NEXT", SIGNING_KEY_NEXT),
         ("DESK_SECRET", DESK_SECRET),
+        ("DESK_KEY", DESK_KEY),
+        ("WEBHOOK_SECRET", WEBHOOK_SECRET),
         ("INBOUND", INBOUND_SECRET),
         ("VIEWER", VIEWER_SECRET),
         ("OPERATOR", OPERATOR_SECRET),

@@ -14,7 +14,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Source};
 use crate::domain::{MessageId, Outcome};
-use crate::sandbox::{Braze, Desk, Model, Phone, Plan};
+use crate::sandbox::desk::Thread;
+use crate::sandbox::{Braze, Desk, HelpDesk, Model, Phone, Plan};
 use crate::shutdown::Shutdown;
 use crate::store::Fate;
 use screen::Screen;
@@ -45,8 +46,9 @@ model = "stand-in"
 
 [desks.demo]
 url = "http://127.0.0.1:1"
-signing_key = "env::DEMO_SIGNING_KEY"
-secrets = ["env::DEMO_DESK_SECRET"]
+api_key = "env::DEMO_DESK_KEY"
+webhook_secret = "env::DEMO_WEBHOOK_SECRET"
+{desk}
 
 [assistants.support]
 secrets = ["env::DEMO_INBOUND_SECRET"]
@@ -75,10 +77,10 @@ struct Stage {
     screen: Screen,
 }
 
-/// Secrets made for this one run.
+/// Secrets made for this one run, that others show us.
 struct Secrets {
     inbound: String,
-    desk: String,
+    webhook: String,
 }
 
 /// Plays the scenes, then stays up for whoever wants to try it.
@@ -112,32 +114,36 @@ impl Stage {
         let clock = Clock::system();
         let secrets = Secrets {
             inbound: random(),
-            desk: random(),
+            webhook: random(),
         };
-        let (braze_key, signing_key) = (random(), signing_key());
+        let (braze_key, desk_key) = (random(), random());
         braze.require_key(&braze_key);
-        desk.check_signatures(&signing_key)?;
+        desk.become_one(HelpDesk::Chatwoot);
+        desk.require_key(&desk_key);
         model.misbehave(Plan::delay(MODEL_THINKS));
 
         let database = folder.0.join("frontdesk.db").display().to_string();
         let environment = Environment::of([
             ("DEMO_BRAZE_KEY", &braze_key),
-            ("DEMO_SIGNING_KEY", &signing_key),
-            ("DEMO_DESK_SECRET", &secrets.desk),
+            ("DEMO_DESK_KEY", &desk_key),
+            ("DEMO_WEBHOOK_SECRET", &secrets.webhook),
             ("DEMO_INBOUND_SECRET", &secrets.inbound),
             ("FRONTDESK__STORE__PATH", &database),
             ("FRONTDESK__WORKSPACES__DEMO__ENDPOINT", &braze.url()),
             ("FRONTDESK__MODELS__DEMO__BASE_URL", &model.url()),
             ("FRONTDESK__DESKS__DEMO__URL", &desk.url()),
         ]);
+        let text = CONFIG.replace("{desk}", &Desk::keys(HelpDesk::Chatwoot));
         let config = Config::load(
-            Source::from_text("the demo's configuration", CONFIG),
+            Source::from_text("the demo's configuration", &text),
             &environment,
         )
         .map_err(|problems| anyhow!("{:?}", problems.problems))?;
         let app = App::start(&config, clock.clone())
             .await
             .context("the gateway does not start")?;
+        let webhooks = format!("http://{}/v1/desks/demo/chatwoot", app.address());
+        desk.call_back(&webhooks, &secrets.webhook);
         let url = format!("http://{}/v1/inbound/support", app.address());
         let phone = Phone::new(url, &secrets.inbound)?;
         let screen = Screen::new(clock.clone());
@@ -198,6 +204,21 @@ impl Stage {
         }
     }
 
+    /// Waits until the only ticket of the desk has so many entries. Gives it.
+    async fn filed(&self, entries: usize) -> anyhow::Result<Thread> {
+        let started = self.clock.elapsed();
+        loop {
+            let threads = self.desk.threads();
+            match threads.as_slice() {
+                [only] if only.written.len() >= entries => return Ok(only.clone()),
+                _ if self.clock.elapsed().saturating_sub(started) > PATIENCE => {
+                    return Err(anyhow!("the desk has {} tickets", threads.len()));
+                }
+                _ => self.clock.sleep(LOOK).await,
+            }
+        }
+    }
+
     /// Waits until a customer has got so many messages. Gives them.
     async fn hears(
         &self,
@@ -255,10 +276,4 @@ impl Drop for Folder {
 /// Gives a secret; two UUIDs hold 148 random bits.
 fn random() -> String {
     format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
-}
-
-fn signing_key() -> String {
-    use base64::Engine;
-    let key = base64::engine::general_purpose::STANDARD.encode(&random()[..32]);
-    format!("whsec_{key}")
 }

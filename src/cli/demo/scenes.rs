@@ -143,48 +143,59 @@ async fn outages(stage: &Stage) -> anyhow::Result<()> {
 
 async fn handoff(stage: &Stage) -> anyhow::Result<()> {
     Screen::scene(
-        "Emma wants a person: the desk takes over, the assistant stays quiet until it is released",
+        "Emma wants a person: the desk, a Chatwoot, takes over, and the assistant stays quiet until it is done",
     );
     let message = stage.says(&EMMA, "Can I talk to a human, please?").await?;
-    let fate = stage.sees(&EMMA, message, Outcome::HandedOff).await?;
+    stage.sees(&EMMA, message, Outcome::HandedOff).await?;
     stage.hears(&EMMA, 2).await?;
     let message = stage
         .says(&EMMA, "It is about the lamp that came broken")
         .await?;
     stage.sees(&EMMA, message, Outcome::Forwarded).await?;
-    stage
-        .clock
-        .timeout(super::PATIENCE, stage.desk.wait_for_events(2))
-        .await
-        .context("the desk")?;
+    // What agents see: the brief, what Emma asked, what she said then.
+    let ticket = stage.filed(3).await?.id;
     stage.clock.sleep(SILENCE).await;
     stage
         .hears(&EMMA, 2)
         .await
         .context("the assistant spoke while the desk had the conversation")?;
 
-    let gateway = format!("http://{}", stage.app.address());
-    let id = fate.conversation.to_string();
-    let released = stage
-        .desk
-        .release(&gateway, &id, &stage.secrets.desk)
-        .await?;
-    ensure!(
-        released.status == 200,
-        "the release was answered with {}",
-        released.status
-    );
-    stage.screen.note("the desk releases the conversation");
     stage
-        .clock
-        .timeout(super::PATIENCE, stage.desk.wait_for_events(3))
-        .await
-        .context("the desk")?;
+        .screen
+        .note("Bea takes the conversation in the desk, and answers there");
+    let (_, taken) = stage.desk.agent_takes(ticket).await?;
+    ensure!(
+        taken.status == 200,
+        "an assignment was answered with {}",
+        taken.status
+    );
+    let words = "Hello Emma, this is Bea. A new lamp is on its way.";
+    let (_, said) = stage.desk.agent_says(ticket, words).await?;
+    ensure!(
+        said.status == 200,
+        "an agent's words were answered with {}",
+        said.status
+    );
+    let heard = stage.hears(&EMMA, 3).await?;
+    ensure!(
+        heard[2] == words,
+        "the agent's words did not reach the customer"
+    );
+
+    stage
+        .screen
+        .note("Bea resolves the conversation in the desk");
+    let (_, solved) = stage.desk.agent_resolves(ticket).await?;
+    ensure!(
+        solved.status == 200,
+        "the end was answered with {}",
+        solved.status
+    );
     let message = stage
         .says(&EMMA, "Thanks! And when do you open tomorrow?")
         .await?;
     stage.sees(&EMMA, message, Outcome::Replied).await?;
-    stage.hears(&EMMA, 3).await?;
+    stage.hears(&EMMA, 4).await?;
     Ok(())
 }
 

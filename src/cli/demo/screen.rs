@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
+
 use crate::clock::Clock;
+use crate::sandbox::desk::{Writer, Written};
 use crate::sandbox::{Braze, Desk};
 use crate::shutdown::Shutdown;
 
@@ -75,31 +78,32 @@ impl Screen {
             }
         }));
         let (screen, desk) = (self.clone(), desk.clone());
+        let mut events = desk.events();
         drop(until.spawn_contained(async move {
-            for seen in 0.. {
-                desk.wait_for_events(seen + 1).await;
-                if let Some(event) = usize::try_from(seen)
-                    .ok()
-                    .and_then(|seen| desk.received().into_iter().nth(seen))
-                {
-                    let text = |pointer: &str| {
-                        event
-                            .body
-                            .pointer(pointer)
-                            .and_then(|v| v.as_str())
-                            .map(str::to_owned)
-                    };
-                    let detail = text("/summary")
-                        .or_else(|| text("/messages/0/text"))
-                        .or_else(|| text("/reason"));
-                    let detail = detail.unwrap_or_default().replace('\n', " ");
-                    screen.line(&format!(
-                        "{MAGENTA}    desk «{PLAIN} {} {DIM}{detail}{PLAIN}",
-                        event.name
-                    ));
+            let mut shown = 0;
+            while !matches!(events.recv().await, Err(RecvError::Closed)) {
+                let threads = desk.threads().into_iter();
+                let mut written: Vec<_> = threads.flat_map(|thread| thread.written).collect();
+                written.sort_by_key(|one| one.id);
+                for one in &written[shown.min(written.len())..] {
+                    screen.filed(one);
                 }
+                shown = written.len();
             }
         }));
+    }
+
+    /// Shows what the desk's agents see; what they write themselves is shown when the customer gets it.
+    fn filed(&self, one: &Written) {
+        let (kind, text) = match (one.writer, one.is_private) {
+            (Writer::Agent, _) => return,
+            (_, true) => ("note", one.text.lines().find(|line| !line.is_empty())),
+            (_, false) => ("message", Some(one.text.as_str())),
+        };
+        let text = text.unwrap_or_default().replace('\n', " ");
+        self.line(&format!(
+            "{MAGENTA}    desk «{PLAIN} {kind} {DIM}{text}{PLAIN}"
+        ));
     }
 
     pub(super) fn verdict(missed: &[String]) {

@@ -118,7 +118,7 @@ fn fields(act: Act, body: &Bytes) -> Result<(Option<String>, Option<String>, boo
 }
 
 /// Makes words fit for where they go.
-fn words(act: Act, text: &str) -> Result<Private<String>, HttpError> {
+pub(super) fn words(act: Act, text: &str) -> Result<Private<String>, HttpError> {
     if act != Act::Reply {
         let name = match act {
             Act::HandOff => "detail",

@@ -5,6 +5,7 @@
 
 mod access;
 mod asked;
+mod calls;
 mod openapi;
 mod pages;
 
@@ -52,6 +53,8 @@ pub(super) fn routes() -> Router<Arc<Doors>> {
         .route("/v1/openapi.json", get(document))
         .route("/v1/conversations/{id}", get(show))
         .route("/v1/conversations/{id}/{act}", get(ask).post(act))
+        .route("/v1/desks/{name}/{kind}", post(calls::signed))
+        .route("/v1/desks/{name}/{kind}/{token}", post(calls::with_token))
         .route("/v1/customers/{id}", get(show_of_customer))
         .route("/v1/customers/{id}/{act}", post(act_on_customer))
 }

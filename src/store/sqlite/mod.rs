@@ -5,6 +5,7 @@ mod backup;
 mod ballast;
 mod config;
 mod deliveries;
+mod desk_links;
 mod grounds;
 mod handoffs;
 mod headroom;
@@ -33,14 +34,14 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::{
-    Accepted, Acted, Batch, Claimed, Counts, DeskAct, Ended, Fate, HandoffEnd, History, Lease,
-    NewMessage, Once, Operations, Outgrown, Quarantined, Settled, Store, StoreError, StoreSize,
-    Unanswered, Wake,
+    Accepted, Acted, Batch, Claimed, Counts, DeskAct, DeskLink, Ended, Fate, HandoffEnd, History,
+    Lease, NewMessage, Once, Operations, Outgrown, Quarantined, Settled, Store, StoreError,
+    StoreSize, Unanswered, Wake,
 };
 use crate::clock::Clock;
 use crate::domain::{
-    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Lane,
-    MessageId, Mirror, Mirrored, NewDelivery, NodeId, OnUnknown, ProfileUpdate, Settlement,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, HandoffId,
+    Lane, MessageId, Mirror, Mirrored, NewDelivery, NodeId, OnUnknown, ProfileUpdate, Settlement,
     SpentToday, Summary, Suppression, new_id,
 };
 use crate::metrics::{self, Standing};
@@ -514,6 +515,26 @@ impl Store for Sqlite {
             .await?;
         self.wake.desk.ring();
         Ok(told)
+    }
+
+    async fn desk_links(&self, handoff: HandoffId) -> Result<Vec<DeskLink>, StoreError> {
+        self.read(move |connection| desk_links::of(connection, handoff))
+            .await
+    }
+
+    async fn link_desk(&self, handoff: HandoffId, link: DeskLink) -> Result<(), StoreError> {
+        self.write(move |connection, here| desk_links::keep(connection, here.now, handoff, &link))
+            .await
+    }
+
+    async fn linked(
+        &self,
+        desk: &str,
+        thread: &str,
+    ) -> Result<Option<(ConversationId, HandoffId)>, StoreError> {
+        let (desk, thread) = (desk.to_owned(), thread.to_owned());
+        self.read(move |connection| desk_links::about(connection, &desk, &thread))
+            .await
     }
 
     async fn recover(&self, policy: OnUnknown) -> Result<u64, StoreError> {

@@ -11,18 +11,19 @@ use super::super::StoreError;
 use super::sound;
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
+    include_str!("schema/0009.sql"),
 ];
 
 /// Every table, so that a file which lacks one is met at the start.
 const TABLES: &str = "SELECT 1 FROM conversation, message, delivery, handoff, seen, probe, quarantine, audit, erasure, \
-     conversation_spending, assistant_spending, desk_act";
+     conversation_spending, assistant_spending, desk_act, desk_link";
 
 /// Marks the file as ours (`FDSK`), so that another program's database is never touched.
 const APPLICATION_ID: i32 = 0x4644_534b;

@@ -101,6 +101,10 @@ fn remove(connection: &Connection, key: i64, removed: &mut Removed) -> Result<()
         Ok(count(connection.prepare_cached(sql)?.execute([key])?))
     };
     removed.deliveries += delete("DELETE FROM delivery WHERE conversation = ?")?;
+    // A name of a ticket is no row that anybody asks for.
+    delete(
+        "DELETE FROM desk_link WHERE handoff IN (SELECT id FROM handoff WHERE conversation = ?)",
+    )?;
     removed.handoffs += delete("DELETE FROM handoff WHERE conversation = ?")?;
     delete("DELETE FROM desk_act WHERE conversation = ?")?;
     removed.messages += delete("DELETE FROM message WHERE conversation = ?")?;
