@@ -29,14 +29,15 @@ impl Lineup {
             }
             let slot = target.spare_slot().ok_or_else(no_slot)?;
             let dialect = target.dialect();
-            let body = format::text(target.manner(dialect, next.is_roomy), system, &turns);
+            let manner = target.manner(dialect, next.is_roomy);
+            let (body, mask) = format::text(manner, system, &turns);
             let left = limit.saturating_sub(taken());
             let called = target.call_aside(body, left, asking.meter, plain).await;
             drop(slot);
             let fault = match called {
                 Ok(got) => {
                     return Ok(Completed {
-                        text: Private(got.read),
+                        text: Private(mask.lifted(got.read)),
                         usage: got.usage,
                         model: got.model,
                         elapsed: taken(),

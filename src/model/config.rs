@@ -35,6 +35,10 @@ pub struct TargetConfig {
     pub allow_http: bool,
     /// The model's name, as the server knows it.
     pub model: String,
+    /// Whether personal data is masked before it goes there, and put back in what comes: numbers of cards and accounts,
+    /// e-mail addresses, phone numbers. Default no.
+    #[serde(default)]
+    pub mask: bool,
     /// The key that is sent. Default: none is, as local servers like it.
     #[serde(default)]
     pub api_key: Option<Secret>,

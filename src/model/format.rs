@@ -5,7 +5,9 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::dialect::{AnswerMode, Dialect};
-use super::{Action, Question, Role, TargetConfig, Turn};
+use super::mask::{self, Mask};
+use super::{Action, Question, Role, TargetConfig, Turn, visible};
+use crate::redact::Private;
 
 /// What stands in for the customer where a conversation's window begins with the business: some servers demand that the
 /// customer speaks first. It is no language's word.
@@ -23,13 +25,15 @@ pub(super) struct Manner<'a> {
     pub(super) max_tokens: u32,
 }
 
-/// Gives the body that asks for the answer object.
-pub(super) fn question(manner: Manner<'_>, question: &Question) -> Value {
+/// Gives the body that asks for the answer object, and what was masked in it.
+pub(super) fn question(manner: Manner<'_>, question: &Question) -> (Value, Mask) {
     let mut instructions = instructions(&question.rules);
     question.wanted.instruct(&mut instructions);
-    let system = [question.system.trim_end(), "\n\n", &instructions].concat();
+    let (turns, mask) = shown(manner, &question.system, &question.turns);
+    let note = if mask.is_empty() { "" } else { mask::NOTE };
+    let system = [question.system.trim_end(), "\n\n", &instructions, note].concat();
     let mut messages = vec![message("system", system)];
-    messages.extend(conversation(&question.turns));
+    messages.extend(conversation(&turns));
     let mut body = plain(manner, messages);
     match manner.dialect.answer {
         AnswerMode::JsonSchema => {
@@ -45,14 +49,32 @@ pub(super) fn question(manner: Manner<'_>, question: &Question) -> Value {
         }
         AnswerMode::Text => {}
     }
-    with_extras(body, manner.config)
+    (with_extras(body, manner.config), mask)
 }
 
-/// Gives the body that asks for plain text.
-pub(super) fn text(manner: Manner<'_>, system: &str, turns: &[Turn]) -> Value {
-    let mut messages = vec![message("system", system.trim_end().to_owned())];
-    messages.extend(conversation(turns));
-    with_extras(plain(manner, messages), manner.config)
+/// Gives the body that asks for plain text, and what was masked in it.
+pub(super) fn text(manner: Manner<'_>, system: &str, turns: &[Turn]) -> (Value, Mask) {
+    let (turns, mask) = shown(manner, system, turns);
+    let note = if mask.is_empty() { "" } else { mask::NOTE };
+    let separator = if mask.is_empty() { "" } else { "\n\n" };
+    let system = [system.trim_end(), separator, note].concat();
+    let mut messages = vec![message("system", system)];
+    messages.extend(conversation(&turns));
+    (with_extras(plain(manner, messages), manner.config), mask)
+}
+
+/// Gives the turns as the server sees them: without what nobody sees, and masked where it is not to see all.
+fn shown(manner: Manner<'_>, system: &str, turns: &[Turn]) -> (Vec<Turn>, Mask) {
+    let seen = |turn: &Turn| Turn {
+        role: turn.role,
+        text: Private(visible(&turn.text).into_owned()),
+    };
+    let mut turns: Vec<Turn> = turns.iter().map(seen).collect();
+    let mask = match manner.config.mask {
+        true => Mask::over(&mut turns, system),
+        false => Mask::default(),
+    };
+    (turns, mask)
 }
 
 fn plain(manner: Manner<'_>, messages: Vec<Value>) -> Value {
@@ -247,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_schema_closes_the_object_and_the_names() {
-        let body = question(
+        let (body, _) = question(
             manner(&config("json_schema")),
             &asked(&[("refund", "wants money back"), ("vip", "x")]),
         );
@@ -280,7 +302,7 @@ mod tests {
 
     #[test]
     fn no_rules_means_no_names() {
-        let body = question(manner(&config("json_schema")), &asked(&[]));
+        let (body, _) = question(manner(&config("json_schema")), &asked(&[]));
         let rule = &body["response_format"]["json_schema"]["schema"]["properties"]["rule"];
         assert_eq!(*rule, json!({"type": "null"}));
         let system = body["messages"][0]["content"].as_str().unwrap();
@@ -290,7 +312,7 @@ mod tests {
     #[test]
     fn the_prompt_says_how_to_answer_in_every_mode() {
         for mode in ["json_schema", "json_object", "text"] {
-            let body = question(
+            let (body, _) = question(
                 manner(&config(mode)),
                 &asked(&[("refund", "wants money back")]),
             );
@@ -323,12 +345,35 @@ mod tests {
         let mut config = config("text");
         config.max_tokens = 0;
         config.temperature = Some(0.3);
-        let body = text(manner(&config), "Be brief.", &[turn(Role::User, "sum up")]);
+        let (body, _) = text(manner(&config), "Be brief.", &[turn(Role::User, "sum up")]);
         let messages = json!([
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "sum up"},
         ]);
         let expected = json!({"model": "m", "messages": messages, "temperature": 0.3});
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn what_nobody_sees_is_not_shown_and_data_is_masked_where_that_is_wanted() {
+        for is_masked in [false, true] {
+            let mut config = config("json_schema");
+            config.mask = is_masked;
+            let question = Question {
+                turns: vec![turn(Role::User, "I\u{200b} am ana@example.com")],
+                ..asked(&[])
+            };
+            let (body, mask) = super::question(manner(&config), &question);
+            let said = body["messages"][1]["content"].as_str().unwrap();
+            let system = body["messages"][0]["content"].as_str().unwrap();
+            let shown = if is_masked {
+                "I am [email-1]"
+            } else {
+                "I am ana@example.com"
+            };
+            assert_eq!(said, shown);
+            assert_eq!(system.contains(mask::NOTE), is_masked);
+            assert_eq!(mask.is_empty(), !is_masked);
+        }
     }
 }

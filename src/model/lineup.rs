@@ -125,9 +125,12 @@ impl Lineup {
             if is_shrunk {
                 halve(&mut question.turns);
             }
-            let body = format::question(manner, &question);
+            let (body, mask) = format::question(manner, &question);
             let rules = question.rules;
-            let read = move |text: &Text| object::answer(&text.text, text.is_cut, &rules);
+            let read = move |text: &Text| {
+                let answer = object::answer(&text.text, text.is_cut, &rules)?;
+                Ok(mask.lift(answer))
+            };
             Ok((body, read))
         };
         let run = self.run(prepare, self.deadline, asking).await?;
@@ -157,7 +160,9 @@ impl Lineup {
             if is_shrunk {
                 halve(&mut turns);
             }
-            Ok::<_, Infallible>((format::text(manner, system, &turns), plain))
+            let (body, mask) = format::text(manner, system, &turns);
+            let read = move |text: &Text| Ok(mask.lifted(plain(text)?));
+            Ok::<_, Infallible>((body, read))
         };
         let run = self.run(prepare, limit, asking).await;
         let run = run.map_err(|unanswered| match unanswered {

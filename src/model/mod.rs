@@ -6,7 +6,8 @@
 //! Servers that call themselves compatible differ in all that the API leaves open, and in some that it does not. So what
 //! goes out is the common ground of them, and what comes back is read by hand, field by field: `transport` reads bytes,
 //! `complaint` names errors, `lenient` opens the envelope, `object` finds the answer in the text, `think` takes
-//! reasoning out of it. Nothing of what was said is logged or put into a fault.
+//! reasoning out of it. What nobody sees is taken out of the model's copy (`visible`), and what a server is not to see is
+//! masked on the way to it and put back on the way from it (`mask`). Nothing of what was said is logged or put into a fault.
 
 mod aside;
 mod breaker;
@@ -19,6 +20,7 @@ mod format;
 mod fuzz;
 mod lenient;
 mod lineup;
+mod mask;
 mod meter;
 mod object;
 mod preset;
@@ -28,6 +30,7 @@ mod think;
 mod tokens;
 mod transport;
 mod verdict;
+mod visible;
 mod wait;
 mod wanted;
 
@@ -45,6 +48,7 @@ pub use preset::Preset;
 pub use price::PriceConfig;
 pub use target::{Target, TargetError};
 pub use tokens::{Ruler, Scripts};
+pub use visible::visible;
 pub use wanted::{Field, FieldKind, Offer, Wanted};
 
 use crate::domain::Language;

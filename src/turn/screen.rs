@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::clock::later;
 use crate::domain::{Conversation, HandoffReason, Message, Owner, Suppression};
 use crate::handoff::MayReturn;
+use crate::model::visible;
 use crate::redact::Private;
 use crate::rules::{Action, Rule, Rules};
 
@@ -131,7 +132,9 @@ fn late(waiting: &[Message], terms: Terms) -> Decision {
 }
 
 fn unruled(waiting: &[Message]) -> Screened {
-    let wordless = waiting.iter().all(|message| message.text.trim().is_empty());
+    let wordless = waiting
+        .iter()
+        .all(|message| visible(&message.text).trim().is_empty());
     match wordless {
         true => Screened::Decided(Decision::Canned {
             key: MEDIA.to_owned(),
@@ -292,6 +295,7 @@ mod tests {
             ),
             (Assistant, false, true, &["I want a person", "stop"], "bye"),
             (Assistant, false, true, &["", " "], "media None"),
+            (Assistant, false, true, &["\u{200b}\u{2060}"], "media None"),
             (Assistant, false, true, &["", "hello"], "ask"),
             (Assistant, false, true, &["start"], "ask"),
             (Assistant, true, true, &["hello"], "suppress OptedOut"),

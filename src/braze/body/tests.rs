@@ -32,6 +32,7 @@ fn delivery(customer: Customer, payload: Payload) -> Delivery {
             opened_at: now(),
             window_expires_at: Timestamp::MAX,
             summary: None,
+            pause: None,
         },
         payload,
         priority: Priority::Assistant,

@@ -48,7 +48,7 @@ impl Lineup {
         };
         let prepare = |manner: Manner<'_>, _: bool| {
             let question = question();
-            let body = format::question(manner, &question);
+            let (body, _) = format::question(manner, &question);
             let read = move |text: &Text| decided(text, &question.rules);
             Ok::<_, Infallible>((body, read))
         };

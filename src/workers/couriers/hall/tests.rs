@@ -25,6 +25,7 @@ fn delivery(assistant: &str, customer: &str, priority: Priority) -> Delivery {
             opened_at: now(),
             window_expires_at: Timestamp::MAX,
             summary: None,
+            pause: None,
         },
         payload: Payload::Reply {
             text: customer.into(),
