@@ -26,7 +26,7 @@ use crate::rules::Action;
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
 use crate::telemetry::{Traces, TracesError};
-use crate::turn::{Assistant, DeskTerms, Noticed};
+use crate::turn::{Assistant, DeskTerms, Flow, Noticed};
 use crate::watchdog::Watchdog;
 use crate::workers::{self, Shared, Summaries};
 use entrances::Entrances;
@@ -134,7 +134,7 @@ impl App {
         let (address, operator_address) = entrances.addresses();
         let shared = Shared {
             store: Arc::clone(&store),
-            assistants: Arc::new(assistants(config, &prompts, &outside, &metrics)),
+            assistants: Arc::new(assistants(config, &prompts, &outside, &metrics, &clock)),
             memory: Arc::new(Memory::new(config.memory.clone())),
             summaries: Summaries::default(),
             metrics,
@@ -282,6 +282,7 @@ fn assistants(
     prompts: &[(String, Prompts)],
     outside: &Outside,
     metrics: &Metrics,
+    clock: &Clock,
 ) -> HashMap<String, Arc<Assistant>> {
     let assistants = prompts.iter().filter_map(|(name, prompts)| {
         let assistant = config.assistants.get(name)?;
@@ -306,6 +307,7 @@ fn assistants(
             on_unanswered: config.reply.unanswered.into(),
             limits: assistant.limits.into(),
             noticed: Noticed::default(),
+            flow: Flow::new(assistant.limits.flow(), clock),
             hours: assistant.hours(),
             when_closed: assistant.when_closed(),
             links: desk.map(|desk| {

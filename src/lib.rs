@@ -48,8 +48,8 @@
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
-//! models where they decide nothing ([`model`]), unless a limit of the day is reached; and judges the answer
-//! ([`turn::judge`]). What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
+//! models where they decide nothing ([`model`]), unless a limit of the day is reached, the customer writes too much, or what
+//! is written looks like another machine's ([`turn::Flow`]); and judges the answer ([`turn::judge`]). What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
 //! sent, who owns the conversation now. The store applies it in one transaction, or not at all where the epoch has moved
 //! on. A message that arrives meanwhile moves it: the model's call is dropped, and one new turn takes all. After
 //! `burst.supersede_max` such times running the epoch stands still for messages, so that who writes without pause is
@@ -58,7 +58,8 @@
 //!
 //! **Models.** A [`model::Lineup`] tries an assistant's targets in order, within one deadline. Each fault has a name, and
 //! one place decides what is done about it: the request is changed, the same target is asked again, the next one is, or
-//! nobody. A target that keeps failing is left alone for a while; the next one answers at once meanwhile.
+//! nobody. What nobody sees is taken out of what a model is shown, and personal data is masked for a target that is not to
+//! see it. A target that keeps failing is left alone for a while; the next one answers at once meanwhile.
 //!
 //! **Out.** A courier claims the oldest open delivery of a conversation, waits at the workspace's gate
 //! ([`braze::Workspace::gate`]), and asks the store a last time. Only then, with the delivery marked `sending` on disk,

@@ -83,6 +83,8 @@ pub struct Closed {
     pub ends: Vec<&'static str>,
     /// What a desk can do with a conversation.
     pub acts: Vec<&'static str>,
+    /// Why a conversation can be paused.
+    pub pauses: Vec<&'static str>,
     /// What can go wrong with a call of a model.
     pub faults: Vec<&'static str>,
 }

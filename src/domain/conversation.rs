@@ -63,6 +63,44 @@ pub struct Conversation {
     pub window_expires_at: Timestamp,
     /// What older messages came to, where there is a summary of them.
     pub summary: Option<Summary>,
+    /// The last time that the assistant was to say nothing for a while; it may be over.
+    pub pause: Option<Pause>,
+}
+
+/// A while in which the assistant answers nothing but what a rule decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Why.
+    pub reason: PauseReason,
+    /// When it is over.
+    pub until: Timestamp,
+}
+
+/// Why the assistant says nothing for a while: a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseReason {
+    /// The customer writes more than is answered.
+    RateLimited,
+    /// What is written looks like another machine's.
+    Loop,
+}
+
+impl PauseReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 2] = [Self::RateLimited, Self::Loop];
+
+    /// Gives the name that is stored, counted and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::Loop => "loop",
+        }
+    }
+
+    /// Reads the name back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
 }
 
 /// What older messages of a conversation came to, in a model's words: data, as the customer's own are.

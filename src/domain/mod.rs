@@ -15,7 +15,9 @@ mod settlement;
 mod spending;
 
 pub use act::Act;
-pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner, Summary};
+pub use conversation::{
+    Conversation, EndReason, Handoff, HandoffReason, Owner, Pause, PauseReason, Summary,
+};
 pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,

@@ -32,6 +32,10 @@ pub enum Suppression {
     Ignored,
     /// The day's limit is reached, and the customer has been told so.
     Limit,
+    /// The customer writes more than is answered, and has been told so.
+    RateLimited,
+    /// What is written looks like another machine's, and it was told so.
+    Loop,
 }
 
 /// Why a message could not be answered.
@@ -51,6 +55,10 @@ pub enum Failure {
     Late,
     /// The day's limit of tokens or money is reached, and the customer was told so.
     Limit,
+    /// The customer writes more than is answered, and was told so.
+    RateLimited,
+    /// What is written looks like another machine's, and it was told that nothing more is said for a while.
+    Loop,
     /// Braze refused the reply for good.
     Delivery,
     /// Whether the reply arrived is not known, and it was not to be sent twice.
@@ -59,13 +67,15 @@ pub enum Failure {
 
 impl Suppression {
     /// Every reason there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::OptedOut,
         Self::HumanTookOver,
         Self::Superseded,
         Self::Expired,
         Self::Ignored,
         Self::Limit,
+        Self::RateLimited,
+        Self::Loop,
     ];
 
     /// Gives the name that is counted and shown.
@@ -77,13 +87,15 @@ impl Suppression {
             Self::Expired => "expired",
             Self::Ignored => "ignored",
             Self::Limit => "limit",
+            Self::RateLimited => "rate_limited",
+            Self::Loop => "loop",
         }
     }
 }
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -94,6 +106,8 @@ impl Outcome {
         Self::Suppressed(Suppression::Expired),
         Self::Suppressed(Suppression::Ignored),
         Self::Suppressed(Suppression::Limit),
+        Self::Suppressed(Suppression::RateLimited),
+        Self::Suppressed(Suppression::Loop),
         Self::Failed(Failure::Model),
         Self::Failed(Failure::Refused),
         Self::Failed(Failure::Prompt),
@@ -101,6 +115,8 @@ impl Outcome {
         Self::Failed(Failure::Poison),
         Self::Failed(Failure::Late),
         Self::Failed(Failure::Limit),
+        Self::Failed(Failure::RateLimited),
+        Self::Failed(Failure::Loop),
         Self::Failed(Failure::Delivery),
         Self::Failed(Failure::DeliveryUnknown),
     ];
@@ -125,6 +141,8 @@ impl Outcome {
             Self::Suppressed(Suppression::Expired) => "suppressed(expired)",
             Self::Suppressed(Suppression::Ignored) => "suppressed(ignored)",
             Self::Suppressed(Suppression::Limit) => "suppressed(limit)",
+            Self::Suppressed(Suppression::RateLimited) => "suppressed(rate_limited)",
+            Self::Suppressed(Suppression::Loop) => "suppressed(loop)",
             Self::Failed(Failure::Model) => "failed(model)",
             Self::Failed(Failure::Refused) => "failed(refused)",
             Self::Failed(Failure::Prompt) => "failed(prompt)",
@@ -132,6 +150,8 @@ impl Outcome {
             Self::Failed(Failure::Poison) => "failed(poison)",
             Self::Failed(Failure::Late) => "failed(late)",
             Self::Failed(Failure::Limit) => "failed(limit)",
+            Self::Failed(Failure::RateLimited) => "failed(rate_limited)",
+            Self::Failed(Failure::Loop) => "failed(loop)",
             Self::Failed(Failure::Delivery) => "failed(delivery)",
             Self::Failed(Failure::DeliveryUnknown) => "failed(delivery_unknown)",
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Handoff, Language, NewDelivery, Outcome, Said};
+use super::{Handoff, Language, NewDelivery, Outcome, Pause, Said};
 use crate::redact::Private;
 
 /// Everything that a turn changes. The store applies it in one transaction or not at all.
@@ -24,6 +24,8 @@ pub struct Settlement {
     pub language: Option<Language>,
     /// What a model has learnt of the customer, by the name of the attribute.
     pub learnt: Private<Map<String, Value>>,
+    /// The while in which the assistant says nothing from now on.
+    pub pause: Option<Pause>,
 }
 
 /// What a turn changes about who may speak.

@@ -160,6 +160,7 @@ fn conversation() -> Conversation {
         opened_at: START,
         window_expires_at: START,
         summary: None,
+        pause: None,
     }
 }
 

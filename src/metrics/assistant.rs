@@ -98,6 +98,7 @@ pub struct Assistant {
     tokens: Tally,
     cost: Money,
     limits: Tally,
+    pauses: Tally,
     attempts: Sizes,
     by_fallback: Counter,
 }
@@ -112,6 +113,7 @@ pub(super) struct Assistants {
     tokens: Counters,
     cost: Moneys,
     limits: Counters,
+    pauses: Counters,
     attempts: SizesByLabel,
     by_fallback: Counters,
 }
@@ -136,6 +138,10 @@ impl Assistants {
                 "What the tokens of an assistant's turns cost by the configured prices",
             ),
             limits: book.counters("limit_reached", "Turns that met a day's limit"),
+            pauses: book.counters(
+                "conversations_paused",
+                "Conversations in which nothing is answered for a while, by why",
+            ),
             attempts: book.sizes_by_label(
                 "reply_attempts",
                 "Calls of models that one answer took, the good one included",
@@ -165,6 +171,7 @@ impl Assistants {
                 "of",
                 &LimitOf::ALL.map(LimitOf::as_str),
             ),
+            pauses: Tally::new(&self.pauses, named, "reason", &closed.pauses),
             attempts: Sizes::of(&self.attempts, &labels),
             by_fallback: self.by_fallback.get_or_create_owned(&labels),
         }
@@ -196,6 +203,11 @@ impl Assistant {
     /// Counts a turn that met a limit.
     pub fn limited(&self, of: LimitOf) {
         self.limits.add(of.as_str(), 1);
+    }
+
+    /// Counts a conversation that is paused from now on.
+    pub fn paused(&self, reason: &'static str) {
+        self.pauses.add(reason, 1);
     }
 
     /// Counts a conversation that was handed to people.

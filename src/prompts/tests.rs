@@ -22,12 +22,14 @@ fallback = "Sorry."
 handoff_started = "A colleague takes over."
 late = "Too late, sorry."
 limit = "No more today, sorry."
+loop = "Are you a machine?"
 media = "In words, please."
 no_agent = "Nobody came. I am back."
 no_agent_yet = "Nobody has come yet."
 opted_in = "Welcome back."
 opted_out = "Done. START brings you back."
 returned = "I am back."
+slow_down = "Not so fast, please."
 "#;
 
 /// Writes the smallest folder that is in order.
@@ -586,7 +588,7 @@ fn texts_are_checked_key_by_key() {
     assert_refused("texts/en.toml", "fallback = ", "");
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nmedia = \"x\"\nno_agent = \"x\"\nno_agent_yet = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"\nreturned = \"x\"",
+        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nloop = \"x\"\nmedia = \"x\"\nno_agent = \"x\"\nno_agent_yet = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"\nreturned = \"x\"\nslow_down = \"x\"",
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");

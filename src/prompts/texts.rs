@@ -20,6 +20,8 @@ pub mod key {
     pub const LATE: &str = "late";
     /// Said when the day's limit of tokens or money is reached.
     pub const LIMIT: &str = "limit";
+    /// Said once when what is written looks like another machine's.
+    pub const LOOP: &str = "loop";
     /// Said when only pictures, voice or files were sent.
     pub const MEDIA: &str = "media";
     /// Said when nobody has come in time, and the assistant answers again.
@@ -32,9 +34,11 @@ pub mod key {
     pub const OPTED_OUT: &str = "opted_out";
     /// Said when a customer wants the assistant again instead of people.
     pub const RETURNED: &str = "returned";
+    /// Said once when a customer writes more than is answered.
+    pub const SLOW_DOWN: &str = "slow_down";
 }
 
-const REQUIRED: [(&str, &str); 10] = [
+const REQUIRED: [(&str, &str); 12] = [
     (
         key::FALLBACK,
         "it is sent when the assistant could not answer",
@@ -47,6 +51,10 @@ const REQUIRED: [(&str, &str); 10] = [
     (
         key::LIMIT,
         "it is sent once a day when the day's limit is reached",
+    ),
+    (
+        key::LOOP,
+        "it is sent once when what is written looks like another machine's",
     ),
     (
         key::MEDIA,
@@ -68,6 +76,10 @@ const REQUIRED: [(&str, &str); 10] = [
     (
         key::RETURNED,
         "it is sent when a customer wants the assistant again instead of people",
+    ),
+    (
+        key::SLOW_DOWN,
+        "it is sent once when a customer writes more than is answered",
     ),
 ];
 

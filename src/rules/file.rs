@@ -34,6 +34,17 @@ struct RulesFile {
     vocabulary: ByLanguage<BTreeMap<String, Phrases>>,
     #[serde(default)]
     rule: Vec<RuleTable>,
+    automatic: Option<AutomaticTable>,
+}
+
+/// The phrases of messages that machines send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AutomaticTable {
+    #[serde(default)]
+    phrases: ByLanguage<Phrases>,
+    #[serde(default)]
+    except: ByLanguage<Phrases>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +67,9 @@ pub(super) fn parse(source: &str) -> Result<Rules, Vec<Problem>> {
     let mut compiler = Compiler::default();
     compiler.vocabulary(&file.vocabulary);
     compiler.rules(file.rule);
+    if let Some(table) = &file.automatic {
+        compiler.automatic(&file.vocabulary, table);
+    }
     if compiler.problems.is_empty() {
         Ok(compiler.rules)
     } else {
@@ -151,6 +165,47 @@ impl Compiler {
                 description: table.description.as_deref().map(one_line),
             });
         }
+    }
+
+    /// Compiles the phrases of machines apart, so that they decide nothing and hide no rule.
+    fn automatic(
+        &mut self,
+        vocabulary: &ByLanguage<BTreeMap<String, Phrases>>,
+        table: &AutomaticTable,
+    ) {
+        let mut apart = Self::default();
+        apart.vocabulary(vocabulary);
+        // What is wrong with the vocabulary has been told.
+        apart.problems.clear();
+        for (field, phrases, except) in [
+            ("phrases", &table.phrases, false),
+            ("except", &table.except, true),
+        ] {
+            for (code, phrases) in in_file_order(phrases) {
+                apart.phrases(&format!("automatic.{field}"), code, phrases, (0, except));
+            }
+        }
+        let phrases: usize = table
+            .phrases
+            .values()
+            .chain(table.except.values())
+            .map(Vec::len)
+            .sum();
+        if phrases > PHRASES_PER_RULE_MAX {
+            let message = format!("it has {phrases} phrases, more than {PHRASES_PER_RULE_MAX}");
+            let problem = Problem::new("automatic", message);
+            apart
+                .problems
+                .push(problem.help("use classes and alternatives"));
+        }
+        self.problems.append(&mut apart.problems);
+        // A hit names a rule, so there is one to name; nobody sees it.
+        apart.rules.named.push(Rule {
+            name: "automatic".to_owned(),
+            action: Action::Escalate,
+            description: None,
+        });
+        self.rules.automatic = Some(Box::new(apart.rules));
     }
 
     fn name(&mut self, key: &str, name: &Spanned<String>, seen: &mut BTreeSet<String>) {

@@ -38,6 +38,8 @@ pub struct Rules {
     phrases: Automaton,
     /// What each phrase of the automaton means, by its number.
     meanings: Vec<Meaning>,
+    /// The phrases of messages that machines send, as one rule of its own.
+    automatic: Option<Box<Rules>>,
 }
 
 /// A named intent and what to do about it. Its phrases are compiled into [`Rules`].
@@ -126,6 +128,12 @@ impl Rules {
             language: meaning.language,
             phrase: &meaning.phrase,
         })
+    }
+
+    /// Tells whether a message looks like a machine's: one that says that somebody is away, or that it was received.
+    pub fn looks_automatic(&self, text: &str) -> bool {
+        let automatic = self.automatic.as_ref();
+        automatic.is_some_and(|rules| rules.screen(text).is_some())
     }
 
     /// Gives the rules in the order of the file.

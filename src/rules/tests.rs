@@ -397,3 +397,47 @@ fn the_shipped_rules_hear_what_customers_mean() {
         assert_eq!(name_of(&shipped, text), rule, "{text}");
     }
 }
+
+#[test]
+fn what_machines_write_is_known_in_each_language_and_decides_nothing() {
+    let rules = Rules::parse(SHIPPED).unwrap();
+    for text in [
+        "I'm out of the office until Monday, 3 March.",
+        "This is an automated message, please do not reply.",
+        "Thank you for your message. We will get back to you as soon as possible.",
+        "Estoy fuera de la oficina hasta el lunes.",
+        "Este es un mensaje automático.",
+        "Estou fora do escritório até segunda-feira.",
+        "Esta é uma mensagem automática, por favor não responda.",
+        "Je suis actuellement absente du bureau.",
+        "Ceci est un message automatique.",
+        "Ich bin derzeit nicht im Büro.",
+        "Dies ist eine automatische Antwort.",
+        "こちらは自動返信メールです。",
+        "ただいま不在にしております。",
+    ] {
+        assert!(rules.looks_automatic(text), "{text}");
+        assert_eq!(name_of(&rules, text), None, "{text}");
+    }
+    for text in [
+        "I am at the office, can you deliver there?",
+        "Is this an automated payment?",
+        "Please send me a message when it ships",
+        "¿Cuándo abre la oficina?",
+        "Posso retirar no escritório?",
+        "Je suis au bureau demain",
+        "Ich bin im Büro, bitte dort klingeln",
+        "返信が来ません",
+        "",
+    ] {
+        assert!(!rules.looks_automatic(text), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_phrases_of_machines_is_told_by_its_key() {
+    let found = problems("[automatic.phrases]\nen = [\"[a\"]\nxx1 = [\"b\"]");
+    let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["automatic.phrases.en[0]", "automatic.phrases.xx1"]);
+    assert!(!one_rule(&["human"], &[]).looks_automatic("automatic reply"));
+}

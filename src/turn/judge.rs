@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Instead;
+use super::flow::Hold;
 use super::screen::Terms;
 use crate::domain::{Failure, HandoffReason, Suppression};
 use crate::model::{Action as ModelAction, Answer};
@@ -62,8 +63,30 @@ pub enum Decision {
     Apologise,
     /// Say that the day's limit is reached.
     Limit,
+    /// Say nothing for a while, and that once.
+    Hold(Hold),
     /// Say that there is no answer.
     Fail(Failure),
+}
+
+impl Decision {
+    /// Tells whether it is done however much the customer writes: consent, people, and silence.
+    pub(super) fn passes_limits(&self) -> bool {
+        match self {
+            Self::OptOut { .. }
+            | Self::OptIn { .. }
+            | Self::HandOff { .. }
+            | Self::Forward
+            | Self::Return { .. }
+            | Self::Suppress(_) => true,
+            Self::Reply { .. }
+            | Self::Canned { .. }
+            | Self::Apologise
+            | Self::Limit
+            | Self::Hold(_)
+            | Self::Fail(_) => false,
+        }
+    }
 }
 
 /// What came of asking the model.

@@ -4,8 +4,10 @@
 //! decides, [`screen`] before the model and [`judge`] after it, has no IO and no clock.
 
 mod ask;
+mod brake;
 mod budget;
 pub mod desk;
+mod flow;
 mod fold;
 mod gather;
 pub mod judge;
@@ -13,6 +15,7 @@ mod laps;
 pub mod screen;
 mod sends;
 mod settlement;
+mod shape;
 
 use std::time::Duration;
 
@@ -37,7 +40,9 @@ use laps::Laps;
 use screen::{Screened, Terms};
 use settlement::Writer;
 
+pub use brake::BrakeTerms;
 pub use budget::{AtLimit, Limit, Limits, Noticed};
+pub use flow::{Flow, FlowTerms, Hold};
 pub use fold::{fold, may_spend};
 pub use laps::Spent;
 pub use sends::Send;
@@ -75,6 +80,8 @@ pub struct Assistant {
     pub hours: Hours,
     /// What becomes of a handoff while they are not.
     pub when_closed: WhenClosed,
+    /// How much its customers write.
+    pub flow: Flow,
     /// The people who can take over, where there are some.
     pub desk: Option<DeskTerms>,
     /// Makes the links by which they can act.
@@ -194,7 +201,17 @@ async fn decide(
         now: gathered.now,
     };
     let screened = screen::screen(&claimed.conversation, &claimed.waiting, rules, terms);
+    let is_held = match &screened {
+        Screened::Decided(decision) => !decision.passes_limits(),
+        Screened::Ask => !claimed.is_poison,
+    };
+    let hold = is_held
+        .then(|| hold(assistant, gathered, claimed))
+        .flatten();
     laps.lap(Stage::Screen);
+    if let Some(hold) = hold {
+        return Ok(Decision::Hold(hold));
+    }
     Ok(match screened {
         Screened::Decided(decision) => decision,
         Screened::Ask if claimed.is_poison => Decision::Fail(Failure::Poison),
@@ -211,6 +228,29 @@ async fn decide(
             judge::judge(asked, rules, terms)
         }
     })
+}
+
+/// Gives why the messages are not to be answered, where the customer writes too much or is a machine.
+fn hold(assistant: &Assistant, gathered: &Gathered, claimed: &Claimed) -> Option<Hold> {
+    let conversation = &claimed.conversation;
+    let rules = gathered.folder.rules();
+    let hold = assistant.flow.meet(
+        conversation,
+        &claimed.waiting,
+        |text| rules.looks_automatic(text),
+        &assistant.zone,
+        gathered.now,
+    )?;
+    if let (Some(pause), false) = (hold.pause, hold.is_told) {
+        tracing::warn!(
+            assistant = assistant.name,
+            conversation = %conversation.id,
+            reason = hold.why.as_str(),
+            until = %pause.until,
+            "a conversation is paused: nothing is answered but what a rule decides"
+        );
+    }
+    Some(hold)
 }
 
 /// Gives the settlement of a turn that panicked: it would do so again.
@@ -247,6 +287,7 @@ async fn settle(
         Decision::Return { rule } => writer.back(rule),
         Decision::Apologise => writer.apologise(),
         Decision::Limit => writer.limited(),
+        Decision::Hold(hold) => writer.held(hold),
         Decision::Suppress(why) => settlement::silent(Outcome::Suppressed(why)),
         Decision::Fail(why) => writer.failed(why),
         Decision::HandOff {

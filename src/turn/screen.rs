@@ -210,6 +210,7 @@ mod tests {
             opened_at: Timestamp::UNIX_EPOCH,
             window_expires_at: at(24 * 60),
             summary: None,
+            pause: None,
         }
     }
 

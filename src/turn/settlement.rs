@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 use crate::clock::later;
 use crate::domain::{
     Author, DeliveryId, EndReason, Failure, Handoff, HandoffReason, Message, NewDelivery, Outcome,
-    Owner, Ownership, Payload, Priority, Said, Settlement, new_id,
+    Owner, Ownership, PauseReason, Payload, Priority, Said, Settlement, Suppression, new_id,
 };
 use crate::handoff::{self, Facts, Requested};
 use crate::redact::Private;
 use crate::reply;
 use crate::store::Claimed;
 
+use super::flow::Hold;
 use super::gather::Gathered;
 use super::sends::Send;
 use super::{Assistant, desk};
@@ -21,6 +22,8 @@ use super::{Assistant, desk};
 const FALLBACK: &str = "fallback";
 const LATE: &str = "late";
 const LIMIT: &str = "limit";
+const LOOP: &str = "loop";
+const SLOW_DOWN: &str = "slow_down";
 const HANDOFF_STARTED: &str = "handoff_started";
 const OPTED_OUT: &str = "opted_out";
 const OPTED_IN: &str = "opted_in";
@@ -45,6 +48,7 @@ pub(super) fn silent(outcome: Outcome) -> Settlement {
         ownership: Ownership::Keep,
         language: None,
         learnt: Private::default(),
+        pause: None,
     }
 }
 
@@ -103,6 +107,25 @@ impl Writer<'_> {
     pub(super) fn limited(&self) -> Settlement {
         let outcome = Outcome::Failed(Failure::Limit);
         self.speak(outcome, None, self.text(LIMIT), Priority::Assistant)
+    }
+
+    /// The customer hears once that nothing is answered for a while, and then nothing. It is no reply to the latest words,
+    /// so none that comes after it takes it back.
+    pub(super) fn held(&self, hold: Hold) -> Settlement {
+        let (silence, told, key) = match hold.why {
+            PauseReason::RateLimited => (Suppression::RateLimited, Failure::RateLimited, SLOW_DOWN),
+            PauseReason::Loop => (Suppression::Loop, Failure::Loop, LOOP),
+        };
+        let settlement = if hold.is_told {
+            self.stamped(Outcome::Suppressed(silence), None)
+        } else {
+            let outcome = Outcome::Failed(told);
+            self.speak(outcome, None, self.text(key), Priority::Notice)
+        };
+        Settlement {
+            pause: hold.pause,
+            ..settlement
+        }
     }
 
     /// The customer hears once more from us: that it was the last time.

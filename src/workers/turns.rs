@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{STORE_REST, Shared, summaries};
 use crate::clock::later;
-use crate::domain::{Bill, Day, EndReason, Ownership, Settlement, Suppression};
+use crate::domain::{Bill, Day, EndReason, Outcome, Ownership, Settlement, Suppression};
 use crate::metrics::{Metrics, Part, Stage, Took, TurnEnd};
 use crate::model::Meter;
 use crate::problem::Problem;
@@ -288,5 +288,9 @@ fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: Tur
             metrics.work().handoff_ended(why);
         }
         Ownership::Keep | Ownership::Extend { .. } | Ownership::OptOut | Ownership::OptIn => {}
+    }
+    // One that goes on is not told again.
+    if let (Some(pause), Outcome::Failed(_)) = (settlement.pause, settlement.outcome) {
+        assistant.paused(pause.reason.as_str());
     }
 }

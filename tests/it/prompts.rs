@@ -100,12 +100,14 @@ pub(crate) fn marked(folder: &Path, mark: &str) {
         "handoff_started",
         "late",
         "limit",
+        "loop",
         "media",
         "no_agent",
         "no_agent_yet",
         "opted_in",
         "opted_out",
         "returned",
+        "slow_down",
     ]
     .map(|key| format!("{key} = \"{key}\"\n"));
     let texts = texts.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");

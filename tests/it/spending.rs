@@ -41,7 +41,7 @@ fn filtered() -> Reply {
 
 /// Gives a world whose model takes 1,000 tokens for each answer, 0.0036 in money, with these limits of the assistant.
 async fn limited(limits: &str) -> World {
-    let more = format!("{PRICE}\n[assistants.support.limits]\n{limits}");
+    let more = format!("{PRICE}\n[assistants.support.limits]\nbrake.pause = \"0s\"\n{limits}");
     let world = World::with(&more).await;
     world.model.respond_with(|_| {
         counted(&json!({"prompt_tokens": 800, "completion_tokens": 200, "total_tokens": 1000}))

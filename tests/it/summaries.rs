@@ -435,7 +435,7 @@ async fn at_a_limit_of_the_day_nothing_is_summed_up() {
     let tokens: u64 = tokens[0].parse().unwrap();
     // The third answer goes beyond it; what follows it is not begun.
     let limit = format!(
-        "[assistants.support.limits]\ncustomer_tokens_a_day = {}",
+        "[assistants.support.limits]\nbrake.pause = \"0s\"\ncustomer_tokens_a_day = {}",
         tokens + 1
     );
     let world = world.restart_with(&limit).await;

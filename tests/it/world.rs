@@ -56,6 +56,9 @@ const FAST: &str = "rate = 1000\nburst = 1000";
 /// A model that is asked once.
 const NO_RETRIES: &str = "retries = 0";
 
+/// An assistant that takes nobody for a machine.
+pub(crate) const NO_BRAKE: &str = "limits.brake.pause = \"0s\"";
+
 /// What differs from the usual configuration.
 struct Text<'a> {
     character: Character,
@@ -253,6 +256,11 @@ impl World {
     }
 
     async fn write(text: Text<'_>) -> Self {
+        // Customers in tests write as no person does.
+        let is_limited = [text.assistant, text.more]
+            .iter()
+            .any(|keys| keys.contains("limits"));
+        let limits = if is_limited { "" } else { NO_BRAKE };
         let clock = Clock::manual(START.parse::<Timestamp>().unwrap());
         let outside = Shutdown::new();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -286,7 +294,10 @@ impl World {
             .replace("{workspace}", text.workspace)
             .replace("{target}", text.target)
             .replace("{desk}", text.desk)
-            .replace("{assistant}", &format!("{models}\n{}", text.assistant));
+            .replace(
+                "{assistant}",
+                &format!("{models}\n{limits}\n{}", text.assistant),
+            );
         let toml = toml + text.more;
         let config = config(&toml);
         let app = App::start(&config, clock.clone()).await.unwrap();

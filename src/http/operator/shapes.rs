@@ -99,6 +99,27 @@ pub(super) struct Conversation {
     /// Until when WhatsApp takes free text.
     #[schema(value_type = String, format = DateTime)]
     window_expires_at: Timestamp,
+    /// The last time that the assistant was to say nothing for a while; it may be over.
+    pause: Option<Pause>,
+}
+
+/// A while in which the assistant answers nothing but what a rule decides.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Pause {
+    #[schema(value_type = String, example = "loop")]
+    /// `rate_limited` or `loop`.
+    reason: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+}
+
+impl From<domain::Pause> for Pause {
+    fn from(pause: domain::Pause) -> Self {
+        Self {
+            reason: pause.reason.as_str(),
+            until: pause.until,
+        }
+    }
 }
 
 impl From<ConversationView> for Conversation {
@@ -122,6 +143,7 @@ impl From<ConversationView> for Conversation {
             returns_at: view.returns_at,
             opened_at: conversation.opened_at,
             window_expires_at: conversation.window_expires_at,
+            pause: conversation.pause.map(Pause::from),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn begin(
     connection
         .prepare_cached(
             "UPDATE conversation SET owner = 'pending', handoff = ?, ack_due_at = ?, returns_at = ?,
-                 epoch = epoch + 1
+                 epoch = epoch + 1, paused_until = NULL, paused_for = NULL
              WHERE key = ?",
         )?
         .execute(params![
@@ -85,7 +85,7 @@ pub(super) fn close(
     connection
         .prepare_cached(
             "UPDATE conversation SET owner = 'assistant', handoff = NULL, ack_due_at = NULL, returns_at = NULL,
-                 epoch = epoch + 1
+                 epoch = epoch + 1, paused_until = NULL, paused_for = NULL
              WHERE key = ?",
         )?
         .execute([conversation])?;

@@ -8,17 +8,17 @@ use uuid::Uuid;
 use super::super::{Fate, StoreError};
 use crate::domain::{
     Author, Conversation, ConversationId, Customer, HandoffId, Message, MessageId, Outcome, Owner,
-    Summary,
+    Pause, PauseReason, Summary,
 };
 use crate::redact::Private;
 
 /// The columns that [`read_conversation`] takes.
 pub(super) const CONVERSATION: &str = "conversation.id, conversation.assistant, external_id, braze_id, phone, owner, handoff, opted_out, \
      conversation.epoch, version, language, profile, opened_at, window_expires_at, \
-     summary, summarised_to, summary_expires_at";
+     summary, summarised_to, summary_expires_at, paused_until, paused_for";
 
 /// How many columns [`CONVERSATION`] has.
-pub(super) const CONVERSATION_COLUMNS: usize = 17;
+pub(super) const CONVERSATION_COLUMNS: usize = 19;
 
 /// The columns that [`read_message`] takes.
 pub(super) const MESSAGE: &str =
@@ -47,7 +47,21 @@ pub(super) fn read_conversation(row: &Row<'_>) -> Result<Conversation, StoreErro
         opened_at: time(row.get(12)?)?,
         window_expires_at: time(row.get(13)?)?,
         summary: read_summary(row, 14)?,
+        pause: read_pause(row, 17)?,
     })
+}
+
+/// Reads a pause from two columns: its end and why.
+fn read_pause(row: &Row<'_>, first: usize) -> Result<Option<Pause>, StoreError> {
+    let until: Option<i64> = row.get(first)?;
+    let reason: Option<String> = row.get(first + 1)?;
+    let Some((until, reason)) = until.zip(reason) else {
+        return Ok(None);
+    };
+    Ok(Some(Pause {
+        reason: PauseReason::from_name(&reason).ok_or_else(|| unreadable(&reason))?,
+        until: time(until)?,
+    }))
 }
 
 /// Reads a summary from three columns: its words, the place of its newest message, its end.

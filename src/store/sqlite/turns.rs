@@ -188,6 +188,17 @@ pub(super) fn settle(
         &settlement.said,
     )?;
     let epoch = change_ownership(connection, here.now, lease, &settlement.ownership)?;
+    if let Some(pause) = settlement.pause {
+        connection
+            .prepare_cached(
+                "UPDATE conversation SET paused_until = ?, paused_for = ? WHERE key = ?",
+            )?
+            .execute(params![
+                millis(pause.until),
+                pause.reason.as_str(),
+                lease.row
+            ])?;
+    }
     // Messages that crash the gateway are not tried again for the sake of a newer one, so nothing supersedes the apology.
     let epoch = match settlement.outcome {
         Outcome::Failed(Failure::Poison) => i64::MAX,

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::shim::Shim;
-use crate::world::{INBOUND_SECRET, soon};
+use crate::world::{INBOUND_SECRET, NO_BRAKE, soon};
 
 /// Sends under way at once: as many can be in doubt after each kill.
 pub(crate) const CONCURRENCY: usize = 8;
@@ -325,6 +325,7 @@ fn configuration(braze: &str, model: &str, more: &str) -> String {
         [assistants.support]
         secrets = ["env::INBOUND"]
         campaign_id = "campaign-1"
+        {NO_BRAKE}
         [assistants.support.business]
         name = "Acme"
         [workspaces.main]
