@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::model::TargetError;
 use crate::problem::Problem;
 use crate::prompts::{self, Prompts, Source};
+use crate::reply::Form;
 use crate::rules::Action;
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Sqlite, Store, StoreError};
@@ -302,6 +303,12 @@ fn assistants(
             lineup: outside.lineup(config, assistant, metrics.assistant(name)),
             sends: assistant.send_terms(),
             learns: assistant.learns(),
+            sites: assistant.links.allowed(),
+            discloses: assistant.disclosure,
+            form: Form {
+                parts: config.reply.parts,
+                template: assistant.template.map(|template| template.fixed),
+            },
             reply_ttl: config.reply.ttl,
             on_late: config.reply.late.into(),
             on_unanswered: config.reply.unanswered.into(),

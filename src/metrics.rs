@@ -79,6 +79,8 @@ pub struct Closed {
     pub suppressions: Vec<&'static str>,
     /// Why people can be asked to take over.
     pub reasons: Vec<&'static str>,
+    /// What guards can do about an answer.
+    pub guards: Vec<&'static str>,
     /// How a handoff can end.
     pub ends: Vec<&'static str>,
     /// What a desk can do with a conversation.

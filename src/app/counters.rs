@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Act, EndReason, HandoffReason, Outcome, PauseReason, Suppression};
+use crate::domain::{Act, EndReason, Guarded, HandoffReason, Outcome, PauseReason, Suppression};
 use crate::http_client;
 use crate::metrics::{Closed, Metrics, ModelNames, Names};
 use crate::model::FaultKind;
@@ -16,6 +16,7 @@ pub(super) fn of(config: &Config, clock: &Clock) -> Metrics {
         outcomes: Outcome::ALL.map(Outcome::as_str).to_vec(),
         suppressions: Suppression::ALL.map(Suppression::as_str).to_vec(),
         reasons: HandoffReason::ALL.map(HandoffReason::as_str).to_vec(),
+        guards: Guarded::ALL.map(Guarded::as_str).to_vec(),
         ends: EndReason::ALL.map(EndReason::as_str).to_vec(),
         acts: Act::ALL.map(Act::as_str).to_vec(),
         pauses: PauseReason::ALL.map(PauseReason::as_str).to_vec(),

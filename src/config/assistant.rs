@@ -17,6 +17,7 @@ use crate::braze;
 use crate::domain::{Hours, Language, OnUnknown};
 use crate::problem::Problem;
 use crate::redact::Secret;
+use crate::reply::{Allowed, PARTS_DEFAULT, PARTS_MAX};
 use crate::turn::{Instead, WhenClosed};
 
 /// One assistant.
@@ -79,6 +80,14 @@ pub struct AssistantConfig {
     /// What of its conversations is told as an event. Default: nothing.
     #[serde(default)]
     pub events: EventsConfig,
+    /// Whether its first answer to a customer tells that software is speaking. Default true.
+    #[serde(default = "default_disclosure")]
+    pub disclosure: bool,
+    /// Which addresses its answers may hold besides those of the business's own texts.
+    #[serde(default)]
+    pub links: LinksConfig,
+    /// Set where the campaign's message is a WhatsApp template. Default: it is a response message.
+    pub template: Option<TemplateConfig>,
     /// What prompts may say about the business: any keys; `name` is the one that the built-in prompts need.
     #[serde(default)]
     pub business: Map<String, Value>,
@@ -93,6 +102,10 @@ const ALL: u64 = 100;
 
 fn default_deadline() -> Duration {
     Duration::from_secs(25)
+}
+
+fn default_disclosure() -> bool {
+    true
 }
 
 fn default_language() -> String {
@@ -152,6 +165,8 @@ impl AssistantConfig {
                     .help("it is the name of the business, as customers know it"),
             );
         }
+        let links = self.links.check().into_iter();
+        problems.extend(links.map(|problem| problem.under("links")));
         let limits = self.limits.check().into_iter();
         problems.extend(limits.map(|problem| problem.under("limits")));
         let hours = self.hours.iter().flat_map(HoursConfig::check);
@@ -163,6 +178,15 @@ impl AssistantConfig {
                     "hands over to people, and the assistant has no `desk`",
                 )
                 .help("name a desk, or write `reply`"),
+            );
+        }
+        if self
+            .template
+            .is_some_and(|template| !FIXED_RANGE.contains(&template.fixed))
+        {
+            problems.push(
+                Problem::new("template.fixed", "expected 0 to 900 characters")
+                    .help("count the template's text without its variable"),
             );
         }
         if self.message_property == braze::REPLY_ID {
@@ -249,7 +273,52 @@ pub struct ReplyConfig {
     /// What becomes of a message that no model answered: `apologise` (default) sends the text `fallback`; `hand_off` asks
     /// the desk to take over.
     pub unanswered: InsteadPolicy,
+    /// In how many messages one reply may be sent where it is too long for one, 1 to 5. Default 2.
+    pub parts: usize,
 }
+
+/// Addresses that answers may hold: `[assistants.NAME.links]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LinksConfig {
+    /// Domains, such as `acme.com`, each with all below it. Default: none besides those that stand in `business`, the fixed
+    /// texts and the system prompt.
+    pub allow: Vec<String>,
+}
+
+impl LinksConfig {
+    /// Finds what cannot work.
+    fn check(&self) -> Vec<Problem> {
+        let places = self.allow.iter().enumerate();
+        let wrong = places.filter_map(|(place, domain)| {
+            let wrong = Allowed::default().domain(domain).err()?;
+            let help = "without `https://` and without a path; what lies below it counts too";
+            Some(Problem::new(format!("allow[{place}]"), wrong.to_string()).help(help))
+        });
+        wrong.collect()
+    }
+
+    /// Gives the domains; those of a checked configuration are all good.
+    pub fn allowed(&self) -> Allowed {
+        let mut allowed = Allowed::default();
+        for domain in &self.allow {
+            // A checked configuration has no wrong one.
+            let _ = allowed.domain(domain);
+        }
+        allowed
+    }
+}
+
+/// The WhatsApp template that carries an assistant's words: `[assistants.NAME.template]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TemplateConfig {
+    /// Characters of the template's fixed text, 0 to 900. Words are cut to fit beside it. Default 0.
+    pub fixed: usize,
+}
+
+/// What is left for words beside a longer text would say nothing.
+const FIXED_RANGE: std::ops::RangeInclusive<usize> = 0..=900;
 
 /// What a customer gets instead of an answer, as the file spells it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -301,6 +370,7 @@ impl Default for ReplyConfig {
             on_unknown: UnknownPolicy::ResendOnce,
             late: InsteadPolicy::Apologise,
             unanswered: InsteadPolicy::Apologise,
+            parts: PARTS_DEFAULT,
         }
     }
 }
@@ -309,11 +379,20 @@ impl ReplyConfig {
     /// Finds what cannot work.
     pub fn check(&self) -> Vec<Problem> {
         const WINDOW: Duration = Duration::from_hours(23);
+        let mut problems = self.check_ttl(WINDOW);
+        if !(1..=PARTS_MAX).contains(&self.parts) {
+            let expected = format!("expected 1 to {PARTS_MAX} messages");
+            problems.push(Problem::new("parts", expected));
+        }
+        problems
+    }
+
+    fn check_ttl(&self, longest: Duration) -> Vec<Problem> {
         match self.ttl {
             ttl if ttl.is_zero() => {
                 vec![Problem::new("ttl", "no reply would ever leave").help("such as `15m`")]
             }
-            ttl if ttl > WINDOW => {
+            ttl if ttl > longest => {
                 vec![
                     Problem::new(
                         "ttl",

@@ -4,6 +4,7 @@ mod act;
 mod conversation;
 mod customer;
 mod delivery;
+mod guard;
 mod hours;
 mod ids;
 mod inbound;
@@ -22,6 +23,7 @@ pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,
 };
+pub use guard::Guarded;
 pub use hours::{Holiday, Hours, NoHoliday, NoRange, Range};
 pub use ids::{ConversationId, DeliveryId, HandoffId, MessageId, NodeId, new_id};
 pub use inbound::{Dedupe, Inbound, Profile};

@@ -45,6 +45,8 @@ pub enum Failure {
     Model,
     /// The model, or a filter in front of it, would not answer.
     Refused,
+    /// What the model said may not leave, twice.
+    Guarded,
     /// The assistant's prompt could not be rendered.
     Prompt,
     /// The assistant is no longer in the configuration.
@@ -95,7 +97,7 @@ impl Suppression {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -110,6 +112,7 @@ impl Outcome {
         Self::Suppressed(Suppression::Loop),
         Self::Failed(Failure::Model),
         Self::Failed(Failure::Refused),
+        Self::Failed(Failure::Guarded),
         Self::Failed(Failure::Prompt),
         Self::Failed(Failure::NoAssistant),
         Self::Failed(Failure::Poison),
@@ -145,6 +148,7 @@ impl Outcome {
             Self::Suppressed(Suppression::Loop) => "suppressed(loop)",
             Self::Failed(Failure::Model) => "failed(model)",
             Self::Failed(Failure::Refused) => "failed(refused)",
+            Self::Failed(Failure::Guarded) => "failed(guarded)",
             Self::Failed(Failure::Prompt) => "failed(prompt)",
             Self::Failed(Failure::NoAssistant) => "failed(no_assistant)",
             Self::Failed(Failure::Poison) => "failed(poison)",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Handoff, Language, NewDelivery, Outcome, Pause, Said};
+use super::{Guarded, Handoff, Language, NewDelivery, Outcome, Pause, Said};
 use crate::redact::Private;
 
 /// Everything that a turn changes. The store applies it in one transaction or not at all.
@@ -12,9 +12,13 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// The rule that decided, where one did.
     pub rule: Option<String>,
+    /// What guards did about the model's words, in this order.
+    pub guards: Vec<Guarded>,
+    /// Whether the first thing said tells that software is speaking.
+    pub discloses: bool,
     /// The content hash of the prompt folder that was in force.
     pub prompt_version: Option<String>,
-    /// What enters the history after the messages.
+    /// What enters the history after the messages. Words that go out stand here in the order of their deliveries.
     pub said: Vec<Said>,
     /// What goes out, in this order.
     pub deliveries: Vec<NewDelivery>,

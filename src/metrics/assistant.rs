@@ -95,6 +95,7 @@ pub struct Assistant {
     acknowledged: Timing,
     messages: Tally,
     handoffs: Tally,
+    guards: Tally,
     tokens: Tally,
     cost: Money,
     limits: Tally,
@@ -110,6 +111,7 @@ pub(super) struct Assistants {
     acknowledged: Timing,
     messages: Counters,
     handoffs: Counters,
+    guards: Counters,
     tokens: Counters,
     cost: Moneys,
     limits: Counters,
@@ -132,6 +134,10 @@ impl Assistants {
                 "Customers' messages by the outcome that their turn decided",
             ),
             handoffs: book.counters("handoffs", "Conversations handed over to people"),
+            guards: book.counters(
+                "guards",
+                "What was done about answers that were not fit to leave",
+            ),
             tokens: book.counters("spent_tokens", "Tokens that an assistant's turns took"),
             cost: book.moneys(
                 "spent_cost",
@@ -163,6 +169,7 @@ impl Assistants {
             acknowledged: self.acknowledged.clone(),
             messages: Tally::new(&self.messages, named, "outcome", &closed.outcomes),
             handoffs: Tally::new(&self.handoffs, named, "reason", &closed.reasons),
+            guards: Tally::new(&self.guards, named, "did", &closed.guards),
             tokens: Tally::new(&self.tokens, named, "direction", &["input", "output"]),
             cost: Money::new(&self.cost, &labels),
             limits: Tally::new(
@@ -208,6 +215,11 @@ impl Assistant {
     /// Counts a conversation that is paused from now on.
     pub fn paused(&self, reason: &'static str) {
         self.pauses.add(reason, 1);
+    }
+
+    /// Counts what a guard did.
+    pub fn guarded(&self, did: &'static str) {
+        self.guards.add(did, 1);
     }
 
     /// Counts a conversation that was handed to people.

@@ -150,7 +150,8 @@ fn instructions(rules: &[(String, String)]) -> String {
     text
 }
 
-const INSTRUCTIONS: &str = "\
+/// How the model is told to answer, in each request.
+pub const INSTRUCTIONS: &str = "\
 ## How to answer
 
 Answer with one JSON object and nothing else: no words around it, no code fence. It has these five fields:

@@ -120,6 +120,16 @@ impl Lineup {
         compose: impl Fn() -> Result<Question, E>,
         asking: &Asking<'_>,
     ) -> Result<Answered, Unanswered<E>> {
+        self.answer_after(Duration::ZERO, compose, asking).await
+    }
+
+    /// Asks for an answer where so much of the time for it has gone already.
+    pub async fn answer_after<E>(
+        &self,
+        gone: Duration,
+        compose: impl Fn() -> Result<Question, E>,
+        asking: &Asking<'_>,
+    ) -> Result<Answered, Unanswered<E>> {
         let prepare = |manner: Manner<'_>, is_shrunk: bool| {
             let mut question = compose()?;
             if is_shrunk {
@@ -133,7 +143,8 @@ impl Lineup {
             };
             Ok((body, read))
         };
-        let run = self.run(prepare, self.deadline, asking).await?;
+        let left = self.deadline.saturating_sub(gone);
+        let run = self.run(prepare, left, asking).await?;
         let is_fallback = !self.is_first(run.target, asking.customer);
         self.metrics.answered_after(run.attempts, is_fallback);
         Ok(Answered {

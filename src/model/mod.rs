@@ -42,6 +42,7 @@ pub use breaker::BreakerState;
 pub use config::TargetConfig;
 pub use dialect::{AnswerMode, Dialect, TokenLimitField};
 pub use fault::{Fault, FaultKind};
+pub use format::INSTRUCTIONS;
 pub use lineup::{Asking, Lineup, Probed, Said, Unanswered};
 pub use meter::Meter;
 pub use preset::Preset;

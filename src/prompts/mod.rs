@@ -9,6 +9,7 @@ mod context;
 mod fault;
 mod languages;
 mod live;
+mod own;
 mod source;
 mod template;
 mod texts;
@@ -27,18 +28,22 @@ pub use watch::{report, watch};
 use std::fmt;
 
 use context::Constants;
-use source::{Files, RULES};
+use own::Own;
+use source::{Files, GUARDS, RULES};
 use template::{Template, Templates};
 use texts::Texts;
 
 use crate::domain::Language;
 use crate::problem::Problem;
-use crate::rules::Rules;
+use crate::reply::{Allowed, Canary, Instructions};
+use crate::rules::{Phrasebook, Rules};
 
 /// One version of an assistant's folder: loaded, checked, immutable.
 pub struct Folder {
     version: String,
     rules: Rules,
+    guards: Phrasebook,
+    own: Own,
     texts: Texts,
     templates: Templates,
     constants: Constants,
@@ -66,6 +71,7 @@ impl Folder {
             problems.extend(news.filter(|problem| !unread.contains(&problem.file)));
         };
         let rules = rules(&files).map_err(&mut collect).ok().flatten();
+        let guards = guards(&files).map_err(&mut collect).ok();
         let texts = Texts::read(source, &files, default_language, rules.as_ref())
             .map_err(&mut collect)
             .ok();
@@ -73,14 +79,18 @@ impl Folder {
         let templates = Templates::compile(&files, &constants)
             .map_err(&mut collect)
             .ok();
-        match (rules, texts, templates) {
-            (Some(rules), Some(texts), Some(templates)) if problems.is_empty() => Ok(Self {
-                version: source::version(&files),
-                rules,
-                texts,
-                templates,
-                constants,
-            }),
+        match (rules, guards, texts, templates) {
+            (Some(rules), Some(guards), Some(texts), Some(templates)) if problems.is_empty() => {
+                Ok(Self {
+                    version: source::version(&files),
+                    own: Own::new(&files, &rules, texts.all(), business),
+                    guards,
+                    rules,
+                    texts,
+                    templates,
+                    constants,
+                })
+            }
             _ => Err(problems),
         }
     }
@@ -93,6 +103,31 @@ impl Folder {
     /// Gives the rules.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Gives what the assistant's own words are searched for.
+    pub fn guards(&self) -> &Phrasebook {
+        &self.guards
+    }
+
+    /// Gives the addresses that the business itself uses: in its facts, its texts and its system prompt.
+    pub fn links(&self) -> &Allowed {
+        &self.own.links
+    }
+
+    /// Gives the letters that stand in the system prompt and nowhere else, new with each version.
+    pub fn canary(&self) -> &Canary {
+        &self.own.canary
+    }
+
+    /// Gives what the model is told and is not to repeat.
+    pub fn instructions(&self) -> &Instructions {
+        &self.own.instructions
+    }
+
+    /// Tells whether a number stands in the facts, the texts or the system prompt; letters and digits alone.
+    pub fn publishes(&self, number: &str) -> bool {
+        self.own.publishes(number)
     }
 
     /// Gives the languages that the folder has texts in.
@@ -151,4 +186,14 @@ fn rules(files: &Files) -> Result<Option<Rules>, Vec<Problem>> {
     Rules::parse(&file.text)
         .map(Some)
         .map_err(|problems| problems.into_iter().map(here).collect())
+}
+
+/// Reads the guards: the folder's own, else the built-in ones.
+fn guards(files: &Files) -> Result<Phrasebook, Vec<Problem>> {
+    let shipped = source::shipped(GUARDS);
+    let Some(file) = files.get(GUARDS).or(shipped.as_ref()) else {
+        return Ok(Phrasebook::default());
+    };
+    let here = |problem: Problem| problem.in_file(&file.name);
+    Phrasebook::parse(&file.text).map_err(|problems| problems.into_iter().map(here).collect())
 }

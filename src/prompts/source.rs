@@ -15,6 +15,9 @@ use crate::problem::Problem;
 /// The rules of a folder.
 pub(super) const RULES: &str = "rules.toml";
 
+/// What answers of a folder are searched for; where it is missing, the built-in one serves.
+pub(super) const GUARDS: &str = "guards.toml";
+
 /// A template that is longer would leave a model with a window of 32,000 tokens little room for the conversation.
 const TEMPLATE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -138,7 +141,7 @@ impl Source {
             Kind::Stray => {
                 return Err(Problem::new("", "does not belong here").help(
                     "a folder has system.md, customer.md, summary.md, rules.toml, texts/<language>.toml, and may have \
-                     memory_summary.md; \
+                     guards.toml and memory_summary.md; \
                      a README and a folder `tests` are left alone",
                 ));
             }
@@ -222,7 +225,7 @@ fn kind(path: &str) -> Kind {
     } else if name.contains('/') || name.starts_with('.') || name.starts_with("README") || !is_ours
     {
         Kind::Other
-    } else if path == RULES || language_tag(path).is_some() {
+    } else if path == RULES || path == GUARDS || language_tag(path).is_some() {
         Kind::Data
     } else {
         Kind::Stray

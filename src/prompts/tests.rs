@@ -18,6 +18,7 @@ use crate::shutdown::Shutdown;
 use crate::watch::{POLL, is_change};
 
 const TEXTS: &str = r#"
+disclosure = "Software speaks."
 fallback = "Sorry."
 handoff_started = "A colleague takes over."
 late = "Too late, sorry."

@@ -12,6 +12,8 @@ use crate::rules::{Action, Rules};
 
 /// The keys of the texts that every language has.
 pub mod key {
+    /// Said in front of the first answer.
+    pub const DISCLOSURE: &str = "disclosure";
     /// Said when the assistant could not answer.
     pub const FALLBACK: &str = "fallback";
     /// Said when people are asked to take over.
@@ -38,7 +40,11 @@ pub mod key {
     pub const SLOW_DOWN: &str = "slow_down";
 }
 
-const REQUIRED: [(&str, &str); 12] = [
+const REQUIRED: [(&str, &str); 13] = [
+    (
+        key::DISCLOSURE,
+        "it stands in front of the first answer, and tells that software is speaking",
+    ),
     (
         key::FALLBACK,
         "it is sent when the assistant could not answer",
@@ -148,6 +154,12 @@ impl Texts {
         of(language)
             .or_else(|| of(self.default))
             .map(String::as_str)
+    }
+
+    /// Gives every text in every language.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        let texts = self.languages.values().flat_map(BTreeMap::values);
+        texts.map(String::as_str)
     }
 
     /// Gives the languages that have texts.

@@ -24,8 +24,8 @@ const PHRASE_CHARS_MAX: usize = 400;
 /// The longest name of a rule, in characters: it is shown in tables and metrics.
 const NAME_CHARS_MAX: usize = 64;
 
-type ByLanguage<T> = BTreeMap<String, T>;
-type Phrases = Vec<Spanned<String>>;
+pub(super) type ByLanguage<T> = BTreeMap<String, T>;
+pub(super) type Phrases = Vec<Spanned<String>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,14 +78,14 @@ pub(super) fn parse(source: &str) -> Result<Rules, Vec<Problem>> {
 }
 
 #[derive(Default)]
-struct Compiler {
+pub(super) struct Compiler {
     classes: BTreeMap<Language, Classes>,
-    rules: Rules,
-    problems: Vec<Problem>,
+    pub(super) rules: Rules,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Compiler {
-    fn vocabulary(&mut self, vocabulary: &ByLanguage<BTreeMap<String, Phrases>>) {
+    pub(super) fn vocabulary(&mut self, vocabulary: &ByLanguage<BTreeMap<String, Phrases>>) {
         for (code, classes) in vocabulary {
             let spans = classes.values().flatten().map(Spanned::span);
             let Some(language) = self.language(code, "vocabulary", spans.min_by_key(|s| s.start))
@@ -208,7 +208,7 @@ impl Compiler {
         self.rules.automatic = Some(Box::new(apart.rules));
     }
 
-    fn name(&mut self, key: &str, name: &Spanned<String>, seen: &mut BTreeSet<String>) {
+    pub(super) fn name(&mut self, key: &str, name: &Spanned<String>, seen: &mut BTreeSet<String>) {
         let key = format!("{key}.name");
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let text = name.get_ref();
@@ -292,7 +292,13 @@ impl Compiler {
         Action::Escalate
     }
 
-    fn phrases(&mut self, key: &str, code: &str, phrases: &Phrases, (rule, except): (usize, bool)) {
+    pub(super) fn phrases(
+        &mut self,
+        key: &str,
+        code: &str,
+        phrases: &Phrases,
+        (rule, except): (usize, bool),
+    ) {
         let Some(language) = self.language(code, key, phrases.first().map(Spanned::span)) else {
             return;
         };
@@ -383,7 +389,7 @@ fn as_part(phrase: pattern::Phrase) -> Result<Node, Unreadable> {
 }
 
 /// Gives the languages as they stand in the file, which is the order in which their phrases beat one another.
-fn in_file_order(phrases: &ByLanguage<Phrases>) -> Vec<(&String, &Phrases)> {
+pub(super) fn in_file_order(phrases: &ByLanguage<Phrases>) -> Vec<(&String, &Phrases)> {
     let mut ordered: Vec<_> = phrases.iter().collect();
     ordered.sort_by_key(|(_, phrases)| phrases.first().map_or(0, |phrase| phrase.span().start));
     ordered

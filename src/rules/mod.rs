@@ -13,6 +13,7 @@ mod fuzz;
 mod language;
 mod lexicon;
 mod pattern;
+mod phrasebook;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
@@ -26,6 +27,7 @@ use pattern::Edge;
 
 pub use fold::TEXT_CAP;
 pub use language::detect;
+pub use phrasebook::{Banned, Phrasebook};
 
 use crate::domain::Language;
 use crate::problem::Problem;
@@ -104,12 +106,23 @@ impl Rules {
 
     /// Finds the first rule of the file whose phrases stand in a customer's message. Reads [`TEXT_CAP`] characters.
     pub fn screen<'a>(&'a self, text: &str) -> Option<Hit<'a>> {
-        let message = Folded::message(text);
-        let fillers = self.fillers.matches(&message, &Skips::new());
-        let edges = Edges::of(&message, &fillers);
+        let met = self.met(&Folded::message(text)).into_iter();
+        let (meaning, _) =
+            met.min_by_key(|(meaning, at)| (meaning.rule, Reverse(at.end - at.start), at.phrase))?;
+        Some(Hit {
+            rule: self.named.get(meaning.rule)?,
+            language: meaning.language,
+            phrase: &meaning.phrase,
+        })
+    }
+
+    /// Finds the phrases that count: all that no `except` of the same rule crosses out.
+    fn met(&self, message: &Folded) -> Vec<(&Meaning, Match)> {
+        let fillers = self.fillers.matches(message, &Skips::new());
+        let edges = Edges::of(message, &fillers);
         let found: Vec<(&Meaning, Match)> = self
             .phrases
-            .matches(&message, &edges.skips)
+            .matches(message, &edges.skips)
             .into_iter()
             .map(|found| (&self.meanings[found.phrase], found))
             .filter(|(meaning, found)| edges.allow(meaning, found))
@@ -119,15 +132,11 @@ impl Rules {
             let mut excepts = excepts.filter(|(except, _)| except.rule == meaning.rule);
             !meaning.firm && excepts.any(|(_, words)| words.overlaps(at))
         };
-        let (meaning, _) = found
+        found
             .iter()
             .filter(|(meaning, at)| !meaning.except && !crossed_out(meaning, at))
-            .min_by_key(|(meaning, at)| (meaning.rule, Reverse(at.end - at.start), at.phrase))?;
-        Some(Hit {
-            rule: &self.named[meaning.rule],
-            language: meaning.language,
-            phrase: &meaning.phrase,
-        })
+            .copied()
+            .collect()
     }
 
     /// Tells whether a message looks like a machine's: one that says that somebody is away, or that it was received.

@@ -122,6 +122,8 @@ pub struct Claimed {
     pub is_poison: bool,
     /// How many replies that still waited to leave were taken back for these messages.
     pub overtaken: u64,
+    /// When the customer last heard that software is speaking; nothing where people have had the conversation since.
+    pub disclosed_at: Option<Timestamp>,
     /// The proof that it is held.
     pub lease: Lease,
 }

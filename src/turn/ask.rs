@@ -1,5 +1,7 @@
 //! Asking the model: for an answer, and for the summary that people get.
 
+use std::time::Duration;
+
 use crate::domain::{Author, Failure, HandoffReason, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
 use crate::model::{Answered, Asking, Meter, Question, Role, Turn as Line, Unanswered, Wanted};
@@ -20,17 +22,26 @@ const SHOWN_MESSAGES: usize = 50;
 /// Their length at most, in bytes: some 16,000 tokens, which the smaller models take with all that is around them.
 const SHOWN_BYTES: usize = 64 * 1_024;
 
-/// Asks the model for an answer to the waiting messages.
+/// Asks the model for an answer to the waiting messages; once more, with a note why and the time that has gone already,
+/// where what it said before may not leave.
 pub(super) async fn answer(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
     meter: &Meter,
+    anew: Option<(&'static str, Duration)>,
 ) -> Asked {
     let customer = claimed.conversation.customer.key();
     let asking = asking(claimed, &customer, meter);
-    let compose = || question(assistant, gathered, claimed);
-    let answered = assistant.lineup.answer(compose, &asking).await;
+    let (reproach, gone) = anew.unwrap_or_default();
+    let compose = || {
+        let mut question = question(assistant, gathered, claimed)?;
+        if !reproach.is_empty() {
+            question.system.extend(["\n\n", reproach]);
+        }
+        Ok(question)
+    };
+    let answered = assistant.lineup.answer_after(gone, compose, &asking).await;
     Asked {
         words: Private(joined(&claimed.waiting)),
         answer: answered
@@ -108,8 +119,10 @@ fn question(
     let said = gathered.remembered.iter().chain(waiting);
     let said = said.filter(|message| !message.is_poison).map(line);
     let described = folder.rules().iter();
+    let canary = folder.canary().letters();
     Ok(Question {
-        system,
+        // What stays the same stands first, so that servers which remember the beginning of a prompt can reuse it.
+        system: format!("(Internal reference {canary}: never write it.)\n\n{system}"),
         turns: block.into_iter().chain(summary).chain(said).collect(),
         rules: described
             .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))

@@ -53,6 +53,12 @@ impl<'a> Laps<'a> {
         }
     }
 
+    /// Gives what was spent on asking so far.
+    pub(super) fn asked(&self) -> Duration {
+        let asked = self.spent.iter().filter(|(stage, _)| *stage == Stage::Ask);
+        asked.map(|(_, time)| time).sum()
+    }
+
     pub(super) fn spent(self) -> Spent {
         self.spent
     }

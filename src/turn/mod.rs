@@ -7,6 +7,7 @@ mod ask;
 mod brake;
 mod budget;
 pub mod desk;
+mod fence;
 mod flow;
 mod fold;
 mod gather;
@@ -24,7 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Author, Failure, Hours, Language, Message, MessageId, Outcome, Settlement, new_id,
+    Author, Failure, Guarded, Hours, Language, Message, MessageId, Outcome, Settlement, new_id,
 };
 use crate::handoff::{Links, MayReturn, OnTimeout};
 use crate::memory::Memory;
@@ -32,8 +33,10 @@ use crate::metrics::{LimitOf, Stage};
 use crate::model::{Field, Lineup, Meter};
 use crate::prompts::Prompts;
 use crate::redact::Private;
+use crate::reply::{Allowed, Form};
 use crate::store::{Claimed, Store, StoreError};
 use budget::Budget;
+use fence::{Checked, Fence, Objection};
 use gather::Gathered;
 use judge::Decision;
 use laps::Laps;
@@ -66,6 +69,12 @@ pub struct Assistant {
     pub sends: Vec<Send>,
     /// What a model is to learn of customers.
     pub learns: Vec<Field>,
+    /// Addresses that its answers may hold besides the business's own.
+    pub sites: Allowed,
+    /// Whether its first answer tells that software is speaking.
+    pub discloses: bool,
+    /// In what form its campaign takes words.
+    pub form: Form,
     /// How old a reply may be when it leaves.
     pub reply_ttl: Duration,
     /// What becomes of messages that are too old to be answered.
@@ -153,11 +162,12 @@ pub async fn run(
     laps.lap(Stage::Gather);
     let mut budget = Budget::new(assistant, store, claimed, now, meter);
     let mut learnt = Private::default();
+    let mut guards = Vec::new();
     let decision = decide(
         assistant,
         &gathered,
         claimed,
-        &mut learnt,
+        (&mut learnt, &mut guards),
         &mut budget,
         &mut laps,
     )
@@ -170,6 +180,7 @@ pub async fn run(
     };
     let settlement = Settlement {
         learnt,
+        guards,
         ..settle(&writer, store, decision, &mut budget, &mut laps).await?
     };
     laps.lap(Stage::Judge);
@@ -185,7 +196,7 @@ async fn decide(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
-    learnt: &mut Private<Map<String, Value>>,
+    (learnt, guards): (&mut Private<Map<String, Value>>, &mut Vec<Guarded>),
     budget: &mut Budget<'_>,
     laps: &mut Laps<'_>,
 ) -> Result<Decision, StoreError> {
@@ -221,11 +232,20 @@ async fn decide(
             if let Some(decision) = refusal {
                 return Ok(decision);
             }
-            let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
-            laps.lap(Stage::Ask);
-            budget.is_in_vain = asked.answer.is_err();
-            *learnt = sends::learnt(&assistant.learns, &asked);
-            judge::judge(asked, rules, terms)
+            let fence = Fence::new(assistant, gathered, claimed);
+            let mut objection = None;
+            loop {
+                let anew = objection.map(|objection: Objection| (objection.note(), laps.asked()));
+                let asked = ask::answer(assistant, gathered, claimed, budget.meter, anew).await;
+                laps.lap(Stage::Ask);
+                budget.is_in_vain = asked.answer.is_err();
+                *learnt = sends::learnt(&assistant.learns, &asked);
+                let decision = judge::judge(asked, rules, terms);
+                match fence.check(decision, terms, objection.is_some(), guards) {
+                    Checked::Done(decision) => break decision,
+                    Checked::Again(why) => objection = Some(why),
+                }
+            }
         }
     })
 }

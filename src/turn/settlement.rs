@@ -1,5 +1,7 @@
 //! Decisions written out: what enters the history, what goes out, who may speak.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -10,7 +12,6 @@ use crate::domain::{
 };
 use crate::handoff::{self, Facts, Requested};
 use crate::redact::Private;
-use crate::reply;
 use crate::store::Claimed;
 
 use super::flow::Hold;
@@ -19,6 +20,7 @@ use super::sends::Send;
 use super::{Assistant, desk};
 
 /// The texts that every assistant's folder has.
+const DISCLOSURE: &str = "disclosure";
 const FALLBACK: &str = "fallback";
 const LATE: &str = "late";
 const LIMIT: &str = "limit";
@@ -28,6 +30,9 @@ const HANDOFF_STARTED: &str = "handoff_started";
 const OPTED_OUT: &str = "opted_out";
 const OPTED_IN: &str = "opted_in";
 const RETURNED: &str = "returned";
+
+/// How long a customer is taken to know that software is speaking: who comes back after a month may expect a person.
+const DISCLOSED_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// Writes the settlement of one turn.
 pub(super) struct Writer<'a> {
@@ -42,6 +47,8 @@ pub(super) fn silent(outcome: Outcome) -> Settlement {
     Settlement {
         outcome,
         rule: None,
+        guards: Vec::new(),
+        discloses: false,
         prompt_version: None,
         said: Vec::new(),
         deliveries: Vec::new(),
@@ -53,7 +60,7 @@ pub(super) fn silent(outcome: Outcome) -> Settlement {
 }
 
 impl Writer<'_> {
-    /// The model's words leave; where nothing of them is fit to leave, the customer hears that instead.
+    /// The model's words leave, as the fence has shaped them; where nothing of them is left, the customer hears that instead.
     /// A send that the model picked leaves in their place.
     pub(super) fn reply(
         &self,
@@ -66,9 +73,9 @@ impl Writer<'_> {
             let rule = rule.or_else(|| Some(["send:", &send.name].concat()));
             return self.send(Outcome::Replied, rule, send, values);
         }
-        match reply::prepare(text) {
-            Some(text) => self.speak(Outcome::Replied, rule, Private(text), Priority::Assistant),
-            None => self.failed(Failure::Model),
+        match self.assistant.form.messages(text).is_empty() {
+            false => self.answer(Outcome::Replied, rule, text),
+            true => self.failed(Failure::Model),
         }
     }
 
@@ -77,7 +84,25 @@ impl Writer<'_> {
         if let Some(send) = Send::answering(&self.assistant.sends, rule.as_deref()) {
             return self.send(Outcome::Canned, rule, send, Map::new());
         }
-        self.speak(Outcome::Canned, rule, self.text(key), Priority::Assistant)
+        self.answer(Outcome::Canned, rule, self.text(key))
+    }
+
+    /// An answer leaves: the first one after the line that tells who speaks.
+    fn answer(&self, outcome: Outcome, rule: Option<String>, text: &str) -> Settlement {
+        if !self.discloses() {
+            return self.speak(outcome, rule, text, Priority::Assistant);
+        }
+        let text = [self.text(DISCLOSURE), text].join("\n\n");
+        Settlement {
+            discloses: true,
+            ..self.speak(outcome, rule, &text, Priority::Assistant)
+        }
+    }
+
+    /// Tells whether the customer has yet to hear that software is speaking, or may have forgotten.
+    fn discloses(&self) -> bool {
+        let told = self.claimed.disclosed_at;
+        self.assistant.discloses && told.is_none_or(|at| later(at, DISCLOSED_FOR) <= self.now)
     }
 
     /// The customer hears that there is no answer now. While people have the conversation, they hear it instead.
@@ -240,25 +265,29 @@ impl Writer<'_> {
             Payload::Send { said, .. } => said.clone(),
             Payload::Reply { text } | Payload::Event { body: text, .. } => text.clone(),
         };
-        self.carry(outcome, rule, (said, payload), Priority::Assistant)
+        self.carry(outcome, rule, vec![(said, payload)], Priority::Assistant)
     }
 
     fn speak(
         &self,
         outcome: Outcome,
         rule: Option<String>,
-        text: Private<String>,
+        text: &str,
         priority: Priority,
     ) -> Settlement {
-        let payload = Payload::Reply { text: text.clone() };
-        self.carry(outcome, rule, (text, payload), priority)
+        let messages = self.assistant.form.messages(text).into_iter();
+        let carried = messages.map(Private).map(|text| {
+            let payload = Payload::Reply { text: text.clone() };
+            (text, payload)
+        });
+        self.carry(outcome, rule, carried.collect(), priority)
     }
 
     fn carry(
         &self,
         outcome: Outcome,
         rule: Option<String>,
-        (text, payload): (Private<String>, Payload),
+        carried: Vec<(Private<String>, Payload)>,
         priority: Priority,
     ) -> Settlement {
         let expires_at = match priority {
@@ -268,20 +297,20 @@ impl Writer<'_> {
                 self.claimed.conversation.window_expires_at
             }
         };
-        let delivery = NewDelivery {
-            id: DeliveryId(new_id(self.now)),
-            payload,
-            priority,
-            expires_at,
-        };
-        Settlement {
-            said: vec![Said {
+        let mut settlement = self.stamped(outcome, rule);
+        for (text, payload) in carried {
+            settlement.said.push(Said {
                 author: Author::Assistant,
                 text,
-            }],
-            deliveries: vec![delivery],
-            ..self.stamped(outcome, rule)
+            });
+            settlement.deliveries.push(NewDelivery {
+                id: DeliveryId(new_id(self.now)),
+                payload,
+                priority,
+                expires_at,
+            });
         }
+        settlement
     }
 
     fn stamped(&self, outcome: Outcome, rule: Option<String>) -> Settlement {
@@ -308,12 +337,7 @@ impl Writer<'_> {
         }
     }
 
-    fn text(&self, key: &str) -> Private<String> {
-        Private(
-            self.gathered
-                .folder
-                .text(key, self.gathered.language)
-                .to_owned(),
-        )
+    fn text(&self, key: &str) -> &str {
+        self.gathered.folder.text(key, self.gathered.language)
     }
 }

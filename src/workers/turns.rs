@@ -281,6 +281,9 @@ fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: Tur
     }
     let assistant = metrics.assistant(&claimed.conversation.assistant);
     assistant.settled(settlement.outcome.as_str(), claimed.waiting.len());
+    for guarded in &settlement.guards {
+        assistant.guarded(guarded.as_str());
+    }
     match &settlement.ownership {
         Ownership::HandOff(handoff) => assistant.handed_off(handoff.reason.as_str()),
         Ownership::Return => {

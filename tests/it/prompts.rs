@@ -97,6 +97,7 @@ pub(crate) fn marked(folder: &Path, mark: &str) {
     std::fs::create_dir_all(folder.join("texts")).unwrap();
     let rules = "[[rule]]\nname = \"stop\"\naction = \"opt_out\"\nphrases.en = [\"=stop\"]\n";
     let texts = [
+        "disclosure",
         "handoff_started",
         "late",
         "limit",

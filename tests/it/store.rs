@@ -5,6 +5,7 @@
 
 mod ground;
 mod handoffs;
+mod parts;
 mod spending;
 mod summaries;
 
@@ -2035,6 +2036,8 @@ fn silent(outcome: Outcome) -> Settlement {
     Settlement {
         outcome,
         rule: None,
+        guards: Vec::new(),
+        discloses: false,
         prompt_version: None,
         said: Vec::new(),
         deliveries: Vec::new(),

@@ -580,6 +580,7 @@ fn configuration(model: &str, braze: &str, desk: &str, folder: &Path) -> String 
         secrets = ["env::INBOUND", "env::INBOUND_NEXT"]
         campaign_id = "campaign-1"
         desk = "main"
+        disclosure = false
         {{assistant}}
         [assistants.support.business]
         name = "Acme"

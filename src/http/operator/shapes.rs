@@ -167,6 +167,8 @@ pub(super) struct Message {
     outcome: Option<&'static str>,
     /// The rule that decided.
     rule: Option<String>,
+    /// What guards did about the answer, such as `link_removed`.
+    guards: Vec<&'static str>,
     /// The version of the prompt folder that was in force.
     prompt_version: Option<String>,
 }
@@ -183,6 +185,11 @@ impl From<MessageView> for Message {
             at: message.at,
             outcome: view.outcome.map(domain::Outcome::as_str),
             rule: view.rule,
+            guards: view
+                .guards
+                .into_iter()
+                .map(domain::Guarded::as_str)
+                .collect(),
             prompt_version: view.prompt_version,
         }
     }

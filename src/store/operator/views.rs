@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::Page;
 use crate::domain::{
-    Conversation, ConversationId, DeliveryId, HandoffId, Lane, Message, Outcome, Owner, Spending,
+    Conversation, ConversationId, DeliveryId, Guarded, HandoffId, Lane, Message, Outcome, Owner,
+    Spending,
 };
 use crate::redact::Private;
 
@@ -76,6 +77,8 @@ pub struct MessageView {
     pub outcome: Option<Outcome>,
     /// The rule that decided, where one did.
     pub rule: Option<String>,
+    /// What guards did about the answer.
+    pub guards: Vec<Guarded>,
     /// The content hash of the prompt folder that was in force.
     pub prompt_version: Option<String>,
 }

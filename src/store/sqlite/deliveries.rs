@@ -13,7 +13,7 @@ use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, collect, millis, pass_by, read_conversation, time,
     unreadable,
 };
-use super::unsent::{give_up, set_outcome, unsay};
+use super::unsent::{give_up, give_up_rest, set_outcome, unsay};
 use crate::domain::{
     Attempted, Clearance, Delivery, DeliveryId, Failure, Lane, NewDelivery, OnUnknown, Outcome,
     Payload, Priority, Suppression,
@@ -319,6 +319,7 @@ pub(super) fn attempted(
         Attempted::Dead { error } => {
             finish(connection, here, key, "dead", Some(error))?;
             unsay(connection, key, Outcome::Failed(Failure::Delivery))?;
+            give_up_rest(connection, here, key, error)?;
         }
     }
     Ok(Some(if lane == "braze" {

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
 
 use super::super::{History, StoreError};
-use super::rows::{MESSAGE, MESSAGE_COLUMNS, collect, millis, read_message};
-use crate::domain::{ConversationId, Said, new_id};
+use super::rows::{MESSAGE, MESSAGE_COLUMNS, collect, millis, read_message, time};
+use crate::domain::{ConversationId, Lane, NewDelivery, Said, Settlement, new_id};
 
 /// Messages read beyond the limit, since those of one turn may stand a little apart in the order of arrival.
 const ORDER_MARGIN: u32 = 16;
@@ -59,10 +60,41 @@ pub(super) fn say(
     version: i64,
     said: &[Said],
 ) -> Result<(), StoreError> {
+    let carried = said.iter().map(|said| (said, None, false));
+    insert(connection, now, conversation, (last_seq, version), carried)
+}
+
+/// Adds what a turn said to the history, after `last_seq`: each with the delivery that carries it.
+pub(super) fn speak(
+    connection: &Connection,
+    now: Timestamp,
+    conversation: i64,
+    last_seq: i64,
+    version: i64,
+    settlement: &Settlement,
+) -> Result<(), StoreError> {
+    let words = |delivery: &&NewDelivery| delivery.payload.lane() == Lane::Braze;
+    let mut carriers = settlement.deliveries.iter().filter(words);
+    let said = settlement.said.iter().enumerate();
+    let said = said.map(|(place, said)| {
+        let carrier = carriers.next().map(|delivery| delivery.id.0);
+        (said, carrier, place == 0 && settlement.discloses)
+    });
+    insert(connection, now, conversation, (last_seq, version), said)
+}
+
+fn insert<'a>(
+    connection: &Connection,
+    now: Timestamp,
+    conversation: i64,
+    (last_seq, version): (i64, i64),
+    said: impl Iterator<Item = (&'a Said, Option<Uuid>, bool)>,
+) -> Result<(), StoreError> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO message (conversation, seq, id, author, text, at, turn) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message (conversation, seq, id, author, text, at, turn, delivery, discloses)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    for (seq, said) in (last_seq + 1..).zip(said) {
+    for (seq, (said, delivery, discloses)) in (last_seq + 1..).zip(said) {
         insert.execute(params![
             conversation,
             seq,
@@ -71,9 +103,26 @@ pub(super) fn say(
             said.text.0,
             millis(now),
             version,
+            delivery,
+            discloses,
         ])?;
     }
     Ok(())
+}
+
+/// Tells when the customer last heard that software is speaking; nothing where people have had the conversation since.
+pub(super) fn disclosed_at(
+    connection: &Connection,
+    conversation: i64,
+) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(at) FROM message INDEXED BY message_discloses
+             WHERE conversation = ?1 AND discloses = 1
+               AND at >= coalesce((SELECT max(ended_at) FROM handoff WHERE conversation = ?1), 0)",
+        )?
+        .query_row([conversation], |row| row.get(0))?;
+    at.map(time).transpose()
 }
 
 /// Counts what was said, as a step of the sequence.

@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/0007.sql"),
     include_str!("schema/0008.sql"),
     include_str!("schema/0009.sql"),
+    include_str!("schema/0010.sql"),
 ];
 
 /// Every table, so that a file which lacks one is met at the start.

@@ -13,7 +13,7 @@ use super::rows::{
 };
 use super::{deliveries, handoffs, history, profiles, unsent};
 use crate::domain::{
-    Conversation, EndReason, Failure, HandoffId, Outcome, Ownership, Priority, Settlement,
+    Conversation, EndReason, Failure, Guarded, HandoffId, Outcome, Ownership, Priority, Settlement,
 };
 
 /// Claims of a conversation that ended in a crash before it is under suspicion: it is worked on with few others.
@@ -146,6 +146,7 @@ fn claimed(
         crashes: u32::try_from(attempts - 1).unwrap_or_default(),
         is_poison: attempts > CONVICTED,
         overtaken,
+        disclosed_at: history::disclosed_at(connection, row)?,
         lease,
     }))
 }
@@ -179,13 +180,8 @@ pub(super) fn settle(
     }
     let version = version + 1;
     record_outcome(connection, lease, settlement, version)?;
-    history::say(
-        connection,
-        here.now,
-        lease.row,
-        last_seq,
-        version,
-        &settlement.said,
+    history::speak(
+        connection, here.now, lease.row, last_seq, version, settlement,
     )?;
     let epoch = change_ownership(connection, here.now, lease, &settlement.ownership)?;
     if let Some(pause) = settlement.pause {
@@ -286,7 +282,7 @@ fn record_outcome(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE message INDEXED BY message_waiting SET turn = ?, outcome = ?, rule = ?, prompt_version = ?
+            "UPDATE message INDEXED BY message_waiting SET turn = ?, outcome = ?, rule = ?, prompt_version = ?, guards = ?
              WHERE conversation = ? AND seq <= ? AND turn IS NULL",
         )?
         .execute(params![
@@ -294,10 +290,17 @@ fn record_outcome(
             settlement.outcome.as_str(),
             settlement.rule,
             settlement.prompt_version,
+            names(&settlement.guards),
             lease.row,
             lease.up_to,
         ])?;
     Ok(())
+}
+
+/// Gives what guards did as it is stored.
+fn names(guards: &[Guarded]) -> Option<String> {
+    let names: Vec<_> = guards.iter().map(|guarded| guarded.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 /// Applies what changes about who may speak. Gives the epoch after it: a change shifts the ground.

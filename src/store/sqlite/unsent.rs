@@ -1,6 +1,7 @@
 //! What becomes of words that never left: they are taken back, and where an answer is still due, it is begun anew.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
 
 use super::super::StoreError;
 use super::Here;
@@ -25,7 +26,9 @@ pub(super) fn overtake(
     let rows = statement.query(params![conversation, priorities.0, priorities.1])?;
     let keys: Vec<i64> = collect(rows, |row| Ok(row.get(0)?))?;
     for key in &keys {
-        give_up(connection, here, *key, Suppression::Superseded)?;
+        if is_ready(connection, *key)? {
+            give_up(connection, here, *key, Suppression::Superseded)?;
+        }
     }
     Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
 }
@@ -59,9 +62,19 @@ pub(super) fn expire(connection: &Connection, here: Here, limit: i64) -> Result<
         Ok(row.get(0)?)
     })?;
     for key in &keys {
-        give_up(connection, here, *key, Suppression::Expired)?;
+        if is_ready(connection, *key)? {
+            give_up(connection, here, *key, Suppression::Expired)?;
+        }
     }
     Ok(keys.len())
+}
+
+/// Tells whether a delivery still waits: it may have been given up as a part of another.
+fn is_ready(connection: &Connection, key: i64) -> Result<bool, StoreError> {
+    let is_ready = connection
+        .prepare_cached("SELECT state = 'ready' FROM delivery WHERE key = ?")?
+        .query_row([key], |row| row.get(0))?;
+    Ok(is_ready)
 }
 
 /// Ends a delivery that may not leave. Words are dropped; an event that the desk never took is kept for an operator.
@@ -79,11 +92,65 @@ pub(super) fn give_up(
         false => "dropped",
     };
     let outcome = Outcome::Suppressed(why);
-    finish(connection, here, key, state, Some(outcome.as_str()))?;
+    let rest = rest_of(connection, key)?;
+    for key in std::iter::once(&key).chain(&rest) {
+        finish(connection, here, *key, state, Some(outcome.as_str()))?;
+    }
+    if has_begun(connection, key)? {
+        // The customer has an answer, though not all of it: what he has heard stays, the rest was never said.
+        return take_back_all(connection, key, &rest);
+    }
     match answer_is_due(connection, here, key, why)? {
         Some((conversation, turn)) => reopen(connection, here, conversation, turn, why),
-        None => unsay(connection, key, outcome),
+        None => {
+            unsay(connection, key, outcome)?;
+            take_back_all(connection, key, &rest)
+        }
     }
+}
+
+/// Gives up what was to follow words that were refused for good: the end of an answer says little without its beginning.
+/// An operator can send all of it again.
+pub(super) fn give_up_rest(
+    connection: &Connection,
+    here: Here,
+    key: i64,
+    error: &str,
+) -> Result<(), StoreError> {
+    let rest = rest_of(connection, key)?;
+    for key in &rest {
+        finish(connection, here, *key, "dead", Some(error))?;
+        take_back(connection, *key)?;
+    }
+    Ok(())
+}
+
+/// Gives the later parts of an answer that still wait to leave.
+fn rest_of(connection: &Connection, key: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT later.key FROM delivery d JOIN delivery later
+             ON later.conversation = d.conversation AND later.lane = d.lane AND later.key > d.key
+            AND later.turn = d.turn AND later.name = d.name AND later.priority = d.priority
+         WHERE d.key = ? AND d.lane = 'braze'
+           AND later.state IN ('ready', 'sending') AND later.state = 'ready'
+         ORDER BY later.key",
+    )?;
+    collect(statement.query([key])?, |row| Ok(row.get(0)?))
+}
+
+/// Tells whether another part of an answer has left, or may have.
+fn has_begun(connection: &Connection, key: i64) -> Result<bool, StoreError> {
+    let has_begun = connection
+        .prepare_cached(
+            "SELECT EXISTS (
+                 SELECT 1 FROM delivery d JOIN delivery other
+                     ON other.conversation = d.conversation AND other.lane = d.lane AND other.key <> d.key
+                    AND other.turn = d.turn AND other.name = d.name AND other.priority = d.priority
+                 WHERE d.key = ? AND d.lane = 'braze'
+                   AND (other.state IN ('sent', 'sending', 'held') OR other.possible_duplicate))",
+        )?
+        .query_row([key], |row| row.get(0))?;
+    Ok(has_begun)
 }
 
 /// Takes back words that never left: the messages get another outcome, and the history forgets the words. Words of which
@@ -96,10 +163,33 @@ pub(super) fn unsay(connection: &Connection, key: i64, outcome: Outcome) -> Resu
         return set_outcome(connection, key, Outcome::Failed(Failure::DeliveryUnknown));
     }
     set_outcome(connection, key, outcome)?;
-    let (conversation, turn, is_reply): (i64, i64, bool) = connection
-        .prepare_cached("SELECT conversation, turn, lane = 'braze' FROM delivery WHERE key = ?")?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    if is_reply && forget(connection, conversation, turn)? > 0 {
+    take_back(connection, key)
+}
+
+fn take_back_all(connection: &Connection, first: i64, rest: &[i64]) -> Result<(), StoreError> {
+    for key in std::iter::once(&first).chain(rest) {
+        take_back(connection, *key)?;
+    }
+    Ok(())
+}
+
+/// Takes the words that a delivery carried out of the history, unless an earlier attempt may have arrived.
+fn take_back(connection: &Connection, key: i64) -> Result<(), StoreError> {
+    let (conversation, turn, id, is_certain): (i64, i64, Uuid, bool) = connection
+        .prepare_cached(
+            "SELECT conversation, turn, id, lane = 'braze' AND NOT possible_duplicate FROM delivery WHERE key = ?",
+        )?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    if !is_certain {
+        return Ok(());
+    }
+    let taken = connection
+        .prepare_cached(
+            "DELETE FROM message WHERE conversation = ? AND turn = ? AND author = 'assistant'
+                AND (delivery IS NULL OR delivery = ?)",
+        )?
+        .execute(params![conversation, turn, id])?;
+    if taken > 0 {
         connection
             .prepare_cached("UPDATE conversation SET version = version + 1 WHERE key = ?")?
             .execute([conversation])?;
@@ -169,7 +259,7 @@ fn reopen(
     forget(connection, conversation, turn)?;
     connection
         .prepare_cached(
-            "UPDATE message SET turn = NULL, outcome = NULL, rule = NULL, prompt_version = NULL
+            "UPDATE message SET turn = NULL, outcome = NULL, rule = NULL, prompt_version = NULL, guards = NULL
              WHERE conversation = ? AND turn = ? AND author = 'customer'",
         )?
         .execute([conversation, turn])?;

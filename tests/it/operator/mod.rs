@@ -57,7 +57,7 @@ async fn ask(
 }
 
 /// Reads as an admin, who may read everything; it has to succeed.
-async fn read(world: &World, path: &str) -> Value {
+pub(crate) async fn read(world: &World, path: &str) -> Value {
     let answer = ask(world, ADMIN_SECRET, Method::GET, path, None).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     answer.body
@@ -69,7 +69,7 @@ async fn act(world: &World, path: &str) -> Answer {
 }
 
 /// Gives the id of a customer's conversation with an assistant.
-async fn conversation_of(world: &World, customer: &str) -> String {
+pub(crate) async fn conversation_of(world: &World, customer: &str) -> String {
     let path = format!("/operator/v1/conversations?external_id={customer}");
     let list = read(world, &path).await;
     list["items"][0]["id"].as_str().expect(customer).to_owned()

@@ -13,7 +13,7 @@ use super::super::rows::{
 use super::super::spending;
 use super::deliveries;
 use super::query::{Query, page};
-use crate::domain::{ConversationId, HandoffId, Outcome, Owner};
+use crate::domain::{ConversationId, Guarded, HandoffId, Outcome, Owner};
 use crate::redact::Private;
 
 /// Handoffs and deliveries shown with a conversation; deliveries beyond them are listed by themselves.
@@ -208,7 +208,7 @@ fn messages(
     part: Part,
 ) -> Result<Page<MessageView>, StoreError> {
     let sql = format!(
-        "SELECT {MESSAGE}, outcome, rule, prompt_version FROM message
+        "SELECT {MESSAGE}, outcome, rule, prompt_version, guards FROM message
          WHERE conversation = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -222,11 +222,19 @@ fn messages(
             outcome: outcome.map(read).transpose()?,
             rule: row.get(MESSAGE_COLUMNS + 1)?,
             prompt_version: row.get(MESSAGE_COLUMNS + 2)?,
+            guards: guards(row.get(MESSAGE_COLUMNS + 3)?)?,
             message,
         };
         Ok((view.message.seq, view))
     })?;
     Ok(page(found, part))
+}
+
+/// Reads what guards did.
+fn guards(names: Option<String>) -> Result<Vec<Guarded>, StoreError> {
+    let names = names.unwrap_or_default();
+    let read = |name: &str| Guarded::from_name(name).ok_or_else(|| unreadable(&name));
+    names.split_whitespace().map(read).collect()
 }
 
 fn handoffs(connection: &Connection, conversation: i64) -> Result<Vec<HandoffView>, StoreError> {

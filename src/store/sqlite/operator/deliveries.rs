@@ -228,12 +228,13 @@ fn answer(connection: &Connection, here: Here, key: i64) -> Result<(), StoreErro
         .execute([key])?;
     let said = connection
         .prepare_cached(
-            "INSERT INTO message (conversation, seq, id, author, text, at, turn)
+            "INSERT INTO message (conversation, seq, id, author, text, at, turn, delivery)
              SELECT c.key, c.last_seq + 1, ?2, 'assistant',
-                 iif(d.name = 'reply', d.body, json_extract(d.body, '$.said')), ?3, d.turn
+                 iif(d.name = 'reply', d.body, json_extract(d.body, '$.said')), ?3, d.turn, d.id
              FROM delivery d JOIN conversation c ON c.key = d.conversation
              WHERE d.key = ?1 AND d.lane = 'braze' AND NOT EXISTS (
-                 SELECT 1 FROM message m WHERE m.conversation = c.key AND m.turn = d.turn AND m.author = 'assistant')",
+                 SELECT 1 FROM message m WHERE m.conversation = c.key AND m.turn = d.turn AND m.author = 'assistant'
+                     AND (m.delivery IS NULL OR m.delivery = d.id))",
         )?
         .execute(params![key, new_id(here.now), millis(here.now)])?;
     if said > 0 {
