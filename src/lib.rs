@@ -49,7 +49,10 @@
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
 //! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
 //! models where they decide nothing ([`model`]), unless a limit of the day is reached, the customer writes too much, or what
-//! is written looks like another machine's ([`turn::Flow`]); and judges the answer ([`turn::judge`]). What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
+//! is written looks like another machine's ([`turn::Flow`]); and judges the answer ([`turn::judge`]). Before its words leave they are
+//! shaped for WhatsApp and guarded ([`reply`]): strange links go, and what claims an action that nobody took, repeats the
+//! instructions or must never be said is asked for once more, then replaced.
+//! What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
 //! sent, who owns the conversation now. The store applies it in one transaction, or not at all where the epoch has moved
 //! on. A message that arrives meanwhile moves it: the model's call is dropped, and one new turn takes all. After
 //! `burst.supersede_max` such times running the epoch stands still for messages, so that who writes without pause is
@@ -64,7 +67,8 @@
 //! **Out.** A courier claims the oldest open delivery of a conversation, waits at the workspace's gate
 //! ([`braze::Workspace::gate`]), and asks the store a last time. Only then, with the delivery marked `sending` on disk,
 //! does the request leave. An answer makes it `sent`, due again, or dead; no answer makes it *unknown*, and
-//! `reply.on_unknown` decides. A reply that never left is taken back out of the history. Where a newer message or an outage
+//! `reply.on_unknown` decides. A long reply leaves in parts, in order; once one was heard, what never left is only taken out of
+//! the history. A reply of which nothing left is taken back out of the history. Where a newer message or an outage
 //! kept it, its messages wait for another answer; else their outcome is corrected.
 //!
 //! Words that need not wait leave one by one. Where the gate makes them wait, up to `workspaces.NAME.batch` to different
@@ -130,7 +134,7 @@
 //!    until it answers.
 //! 7. **A customer's words are data.** They are [`redact::Private`], which prints as nothing. They go to the model in the
 //!    user role; what Braze knows of the customer goes through `customer.md` alone, as JSON. Braces are broken up in
-//!    [`reply::prepare`] before Braze's Liquid can see them. No model decides about consent.
+//!    [`reply::Form`] before Braze's Liquid can see them. No model decides about consent.
 //! 8. **No network call in a transaction.** Methods of the store wait for nothing but the database. Who works on what is
 //!    a claim in a row, not a lock that is held.
 //! 9. **Every limit has a name,** a value and a reason, as a constant or a key of the configuration.

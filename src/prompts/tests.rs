@@ -589,7 +589,7 @@ fn texts_are_checked_key_by_key() {
     assert_refused("texts/en.toml", "fallback = ", "");
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nloop = \"x\"\nmedia = \"x\"\nno_agent = \"x\"\nno_agent_yet = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"\nreturned = \"x\"\nslow_down = \"x\"",
+        "disclosure = \"x\"\nfallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nloop = \"x\"\nmedia = \"x\"\nno_agent = \"x\"\nno_agent_yet = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"\nreturned = \"x\"\nslow_down = \"x\"",
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");

@@ -260,13 +260,19 @@ impl Editor<'_> {
         let first = source.lines().next().unwrap_or_default();
         self.write(at.start..at.start + first.len(), "```");
         let last = source.lines().skip(1).last();
+        let before = &self.text[..at.start];
+        let is_line_start = before.is_empty() || before.ends_with('\n');
         let end = at.start + source.len();
         match last {
             Some(last) if is_fence(last) => {
                 let indent = last.len() - last.trim_start().len();
                 self.write(end - last.len() + indent..end, "```");
             }
-            _ => self.write(end..end, "\n```"),
+            // One that was cut off is closed; one within a list or a quote ends with that.
+            _ if end == self.text.len() && is_line_start => {
+                self.write(end..end, "\n```");
+            }
+            _ => {}
         }
     }
 

@@ -108,10 +108,7 @@ async fn a_model_that_obeys_everybody_gives_nothing_away() {
         // A customer for each, so that none stands in another's history.
         world.tells(&format!("c{place}"), attempt).await;
     }
-    assert!(
-        world.model.request_count() > ATTEMPTS.len(),
-        "the model was asked"
-    );
+    assert!(world.model.request_count() > 16, "the model was asked");
 
     let canary = canary(&world);
     assert!(canary.len() >= 16, "{canary}");

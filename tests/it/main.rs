@@ -41,6 +41,7 @@ mod presets;
 mod profiles;
 mod prompts;
 mod raw;
+mod replies;
 mod room;
 mod silence;
 mod spending;

@@ -185,7 +185,7 @@ fn take_back(connection: &Connection, key: i64) -> Result<(), StoreError> {
     }
     let taken = connection
         .prepare_cached(
-            "DELETE FROM message WHERE conversation = ? AND turn = ? AND author = 'assistant'
+            "DELETE FROM message WHERE conversation = ? AND turn = ? AND author IN ('assistant', 'agent')
                 AND (delivery IS NULL OR delivery = ?)",
         )?
         .execute(params![conversation, turn, id])?;
