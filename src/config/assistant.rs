@@ -165,8 +165,7 @@ impl AssistantConfig {
                     .help("it is the name of the business, as customers know it"),
             );
         }
-        let links = self.links.check().into_iter();
-        problems.extend(links.map(|problem| problem.under("links")));
+        problems.extend(self.check_reply());
         let limits = self.limits.check().into_iter();
         problems.extend(limits.map(|problem| problem.under("limits")));
         let hours = self.hours.iter().flat_map(HoursConfig::check);
@@ -180,6 +179,19 @@ impl AssistantConfig {
                 .help("name a desk, or write `reply`"),
             );
         }
+        if self.message_property == braze::REPLY_ID {
+            problems.push(Problem::new(
+                "message_property",
+                "is the name of the property that carries the reply's id",
+            ));
+        }
+        problems
+    }
+
+    /// Finds what is wrong about the form of replies.
+    fn check_reply(&self) -> Vec<Problem> {
+        let links = self.links.check().into_iter();
+        let mut problems: Vec<_> = links.map(|problem| problem.under("links")).collect();
         if self
             .template
             .is_some_and(|template| !FIXED_RANGE.contains(&template.fixed))
@@ -188,12 +200,6 @@ impl AssistantConfig {
                 Problem::new("template.fixed", "expected 0 to 900 characters")
                     .help("count the template's text without its variable"),
             );
-        }
-        if self.message_property == braze::REPLY_ID {
-            problems.push(Problem::new(
-                "message_property",
-                "is the name of the property that carries the reply's id",
-            ));
         }
         problems
     }

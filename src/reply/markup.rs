@@ -8,7 +8,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::html::Html;
-use super::shape;
+use super::{shape, table};
 
 /// How often a text is read. Twice is enough for what people and models write; marks in marks may uncover more.
 const ROUNDS_MAX: usize = 6;
@@ -97,7 +97,8 @@ struct Editor<'a> {
     spoken: usize,
 }
 
-type Met<'a> = (Event<'a>, Range<usize>);
+/// Something that the parser met, and where.
+pub(super) type Met<'a> = (Event<'a>, Range<usize>);
 
 impl Editor<'_> {
     fn meet(&mut self, event: &Event<'_>, at: &Range<usize>, rest: &[Met<'_>]) {
@@ -136,7 +137,7 @@ impl Editor<'_> {
                 self.link(at, inner, *link_type, dest_url);
             }
             Event::Start(Tag::Table(_)) => {
-                let new = New::Table(cells(rest));
+                let new = New::Table(table::cells(rest));
                 self.edits.push(Edit {
                     at: at.clone(),
                     new,
@@ -328,7 +329,7 @@ impl Editor<'_> {
         out
     }
 
-    /// Writes a table as lines: `first: second`, or `first – head: second; head: third` where there are more columns.
+    /// Writes a table as lines.
     fn table(&self, rows: &[Vec<Range<usize>>]) -> String {
         let row = |cells: &Vec<Range<usize>>| -> Vec<String> {
             let cells = cells.iter().map(|cell| self.render(cell.clone()));
@@ -336,44 +337,7 @@ impl Editor<'_> {
         };
         let mut rows = rows.iter().map(row);
         let head = rows.next().unwrap_or_default();
-        let mut lines: Vec<String> = rows.map(|cells| line(&head, &cells)).collect();
-        if lines.is_empty() {
-            lines.push(head.join(" – "));
-        }
-        lines.retain(|line| !line.is_empty());
-        lines.join("\n") + "\n"
-    }
-}
-
-fn line(head: &[String], cells: &[String]) -> String {
-    let filled = |cells: &[String]| -> Vec<String> {
-        cells
-            .iter()
-            .filter(|cell| !cell.is_empty())
-            .cloned()
-            .collect()
-    };
-    match cells {
-        [] => String::new(),
-        [name, value] if !name.is_empty() && !value.is_empty() => format!("- {name}: {value}"),
-        [_] | [_, _] => filled(cells)
-            .iter()
-            .map(|cell| format!("- {cell}"))
-            .collect(),
-        [name, values @ ..] => {
-            let titled = values.iter().zip(head.iter().skip(1));
-            let titled = titled.filter(|(value, _)| !value.is_empty());
-            let titled = titled.map(|(value, title)| match title.is_empty() {
-                true => value.clone(),
-                false => format!("{title}: {value}"),
-            });
-            let values: Vec<String> = titled.collect();
-            let parts = [name.clone(), values.join("; ")];
-            match filled(&parts).as_slice() {
-                [] => String::new(),
-                parts => format!("- {}", parts.join(" – ")),
-            }
-        }
+        table::lines(&head, rows)
     }
 }
 
@@ -384,23 +348,6 @@ fn inside(rest: &[Met<'_>], is_end: impl Fn(&TagEnd) -> bool) -> Option<Range<us
         .take_while(|(event, _)| !matches!(event, Event::End(end) if is_end(end)));
     let places = inner.map(|(_, at)| at.clone());
     places.reduce(|all, at| all.start.min(at.start)..all.end.max(at.end))
-}
-
-fn cells(rest: &[Met<'_>]) -> Vec<Vec<Range<usize>>> {
-    let mut rows = Vec::new();
-    for (event, at) in rest {
-        match event {
-            Event::Start(Tag::TableHead | Tag::TableRow) => rows.push(Vec::new()),
-            Event::Start(Tag::TableCell) => {
-                if let Some(row) = rows.last_mut() {
-                    row.push(at.clone());
-                }
-            }
-            Event::End(TagEnd::Table) => break,
-            _ => {}
-        }
-    }
-    rows
 }
 
 /// Gives the line that makes a heading of what stands above it.

@@ -10,6 +10,7 @@ mod markup;
 mod mask;
 mod parts;
 mod shape;
+mod table;
 
 #[cfg(test)]
 mod tests;
