@@ -325,11 +325,8 @@ fn configuration(braze: &str, model: &str, more: &str) -> String {
         [assistants.support]
         secrets = ["env::INBOUND"]
         campaign_id = "campaign-1"
-<<<<<<< HEAD
-        {NO_BRAKE}
-=======
         disclosure = false
->>>>>>> acb78ae (Part what finds addresses from what judges them, and keep to the sizes of files)
+        {NO_BRAKE}
         [assistants.support.business]
         name = "Acme"
         [workspaces.main]
