@@ -47,10 +47,18 @@ impl Canary {
             .any(|said| is_shifted(said, canary) || is_shifted(said, &backwards));
         let is_hex = || {
             let hex: String = plain.chars().filter(char::is_ascii_hexdigit).collect();
-            let wanted: String = canary.iter().map(|byte| format!("{byte:02x}")).collect();
+            let wanted = self.in_hex();
             hex.contains(&wanted)
         };
         is_said || is_hex() || self.is_in_base64(text)
+    }
+
+    fn in_hex(&self) -> String {
+        let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or_default();
+        let bytes = self.0.bytes();
+        bytes
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect()
     }
 
     fn is_in_base64(&self, text: &str) -> bool {

@@ -86,7 +86,7 @@ impl Allowed {
             match (found.is_mail, parse(address)) {
                 (true, _) => drop(self.mails.insert(mail(address))),
                 (false, Some(url)) => {
-                    let Some(host) = url.host().and_then(host) else {
+                    let Some(host) = url.host().as_ref().and_then(host) else {
                         continue;
                     };
                     match is_shared(&host) {
@@ -112,7 +112,7 @@ impl Allowed {
         let is_open = matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
             && url.password().is_none();
-        let Some(host) = url.host().and_then(host).filter(|_| is_open) else {
+        let Some(host) = url.host().as_ref().and_then(host).filter(|_| is_open) else {
             return false;
         };
         let place = place(&host, &url);
@@ -255,7 +255,7 @@ fn parse(address: &str) -> Option<Url> {
 }
 
 /// Gives a host as it is looked up. Addresses by number are nobody's name.
-fn host(host: Host<&str>) -> Option<String> {
+fn host(host: &Host<&str>) -> Option<String> {
     let Host::Domain(name) = host else {
         return None;
     };
@@ -268,7 +268,7 @@ fn host(host: Host<&str>) -> Option<String> {
 
 fn host_of(domain: &str) -> Option<String> {
     let url = Url::parse(&format!("https://{domain}")).ok()?;
-    url.host().and_then(host)
+    url.host().as_ref().and_then(host)
 }
 
 fn is_shared(host: &str) -> bool {

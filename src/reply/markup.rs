@@ -60,12 +60,11 @@ fn once(text: &str, keep: Keep<'_>) -> String {
 /// Tells whether something stands here that WhatsApp's markup does not have: then `*words*` are meant to lean.
 fn shows_markdown(event: &Event<'_>, source: &str) -> bool {
     match event {
-        Event::Start(Tag::Strong | Tag::Table(_) | Tag::Image { .. }) => true,
+        Event::Start(Tag::Strong | Tag::Table(_) | Tag::Image { .. }) | Event::Rule => true,
         Event::Start(Tag::Heading { .. }) => source.starts_with('#') || underline(source).is_some(),
         Event::Start(Tag::Link { dest_url, .. }) => is_address(dest_url),
         Event::Start(Tag::Strikethrough) => source.starts_with("~~"),
         Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => !info.is_empty(),
-        Event::Rule => true,
         _ => false,
     }
 }

@@ -46,10 +46,10 @@ fn line(head: &[String], cells: &[String]) -> String {
     match cells {
         [] => String::new(),
         [name, value] if !name.is_empty() && !value.is_empty() => format!("- {name}: {value}"),
-        [_] | [_, _] => filled(cells)
-            .iter()
-            .map(|cell| format!("- {cell}"))
-            .collect(),
+        [_] | [_, _] => match filled(cells).join(" ") {
+            cell if cell.is_empty() => cell,
+            cell => format!("- {cell}"),
+        },
         [name, values @ ..] => {
             let titled = values.iter().zip(head.iter().skip(1));
             let titled = titled.filter(|(value, _)| !value.is_empty());

@@ -179,8 +179,8 @@ pub async fn run(
         now,
     };
     let settlement = Settlement {
-        learnt,
         guards,
+        learnt,
         ..settle(&writer, store, decision, &mut budget, &mut laps).await?
     };
     laps.lap(Stage::Judge);

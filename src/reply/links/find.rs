@@ -155,12 +155,11 @@ fn host_at(word: &str, start: usize, end: usize) -> Option<(Range<usize>, bool, 
     let host = host.trim_end_matches(['.', '-', '_']);
     let dots = host.matches(['.', '\u{ff0e}']).count();
     let (_, last) = host.rsplit_once(['.', '\u{ff0e}'])?;
-    let (last, host) = match is_top(last) {
-        true => (last, host),
-        false => {
-            let ascii = &last[..in_ascii(last)];
-            (ascii, &host[..host.len() - (last.len() - ascii.len())])
-        }
+    let (last, host) = if is_top(last) {
+        (last, host)
+    } else {
+        let ascii = &last[..in_ascii(last)];
+        (ascii, &host[..host.len() - (last.len() - ascii.len())])
     };
     let after = &word[begin + host.len()..];
     let goes_on = after
@@ -183,9 +182,8 @@ fn host_at(word: &str, start: usize, end: usize) -> Option<(Range<usize>, bool, 
         let is_mail = !goes_on && !name.is_empty();
         return Some((begin - 1 - name.len()..begin + host.len(), is_mail, false));
     }
-    if after.starts_with('@') {
+    if let Some(rest) = after.strip_prefix('@') {
         // It is the name of a mail address, or a user before the true host.
-        let rest = &after[1..];
         let length = rest
             .find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
             .unwrap_or(rest.len());

@@ -100,13 +100,11 @@ pub(super) fn give_up(
         // The customer has an answer, though not all of it: what he has heard stays, the rest was never said.
         return take_back_all(connection, key, &rest);
     }
-    match answer_is_due(connection, here, key, why)? {
-        Some((conversation, turn)) => reopen(connection, here, conversation, turn, why),
-        None => {
-            unsay(connection, key, outcome)?;
-            take_back_all(connection, key, &rest)
-        }
+    if let Some((conversation, turn)) = answer_is_due(connection, here, key, why)? {
+        return reopen(connection, here, conversation, turn, why);
     }
+    unsay(connection, key, outcome)?;
+    take_back_all(connection, key, &rest)
 }
 
 /// Gives up what was to follow words that were refused for good: the end of an answer says little without its beginning.
