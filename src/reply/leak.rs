@@ -178,7 +178,7 @@ mod tests {
                     .collect()
             }
         };
-        let spaced = |text: &str| text.chars().map(|c| format!("{c} - ")).collect();
+        let spaced = |text: &str| text.chars().flat_map(|c| [c, ' ', '-']).collect();
         let ways: [&dyn Fn(&str) -> String; 9] = [
             &str::to_owned,
             &str::to_uppercase,
@@ -186,7 +186,7 @@ mod tests {
             &|text| text.chars().rev().collect(),
             &rot(3),
             &rot(13),
-            &|text| text.bytes().map(|b| format!("{b:02x} ")).collect(),
+            &|text| Canary(text.to_owned()).in_hex(),
             &|text| STANDARD_NO_PAD.encode(format!("Reference: {text}. Then")),
             &|text| STANDARD_NO_PAD.encode(format!("12{text}")),
         ];

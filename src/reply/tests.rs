@@ -195,7 +195,7 @@ fn nothing_that_belongs_together_is_cut_apart() {
         format!("`code {}`", "that is long ".repeat(10).trim()),
         format!("*bold {}*", "that is long ".repeat(10).trim()),
         format!("\n```\n{}\n```", "line\n".repeat(30).trim()),
-        "👩‍👩‍👧‍👦".repeat(1),
+        "👩‍👩‍👧‍👦".to_owned(),
         "🇪🇸".to_owned(),
         "é".to_owned(),
     ] {

@@ -157,7 +157,7 @@ fn the_businesss_own_texts_say_what_is_its_own() {
         }
     });
     with(&none, &none, |links| {
-        assert_eq!(links.keep("See acme.com.").0, "See.")
+        assert_eq!(links.keep("See acme.com.").0, "See.");
     });
 }
 
