@@ -8,10 +8,12 @@ use uuid::Uuid;
 
 use super::super::{Acted, DeskAct, Once, Receipted, StoreError};
 use super::Here;
-use super::rows::{millis, unreadable};
+use super::rows::{millis, time, unreadable};
 use super::{deliveries, handoffs, history, unsent};
 use crate::clock::later;
-use crate::domain::{Act, ConversationId, DeliveryId, EndReason, HandoffId, Owner, Payload};
+use crate::domain::{
+    Act, ConversationId, DeliveryId, EndReason, HandoffId, NewDelivery, Owner, Payload,
+};
 use crate::redact::Private;
 
 /// How long an act is known again: longer than any desk tries for, and than an event is.
@@ -179,7 +181,8 @@ fn apply(
     let epoch = standing.epoch + i64::from(owner != standing.owner);
     for delivery in &act.deliveries {
         let stamp = (version, epoch);
-        deliveries::insert(connection, here.now, standing.row, stamp, delivery)?;
+        let delivery = within_window(standing, delivery)?;
+        deliveries::insert(connection, here.now, standing.row, stamp, &delivery)?;
     }
     let known = standing.agent.as_ref().filter(|_| handoff.is_some());
     let comes = act.agent.as_ref().filter(|_| act.act != Act::Note);
@@ -189,6 +192,17 @@ fn apply(
         agent: comes.filter(|_| owner == Owner::Human).or(known).cloned(),
         delivery: words(act),
     })
+}
+
+/// Lets words for the customer be sent as long as WhatsApp takes them now: a message that came since the act was written out
+/// has opened the window anew, and they would be too old as soon as they are kept.
+fn within_window(standing: &Standing, delivery: &NewDelivery) -> Result<NewDelivery, StoreError> {
+    let mut delivery = delivery.clone();
+    if matches!(delivery.payload, Payload::Reply { .. }) {
+        let window = time(standing.window_expires_at)?;
+        delivery.expires_at = delivery.expires_at.max(window);
+    }
+    Ok(delivery)
 }
 
 /// Gives the delivery that carries what was said to the customer.

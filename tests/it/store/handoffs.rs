@@ -268,3 +268,23 @@ async fn the_desk_is_told_of_each_window_once(#[values(InSqlite)] on: Database) 
     done(bench.act(&claimed, Act::Release, None).await);
     assert!(closing().await.is_empty(), "the assistant needs no warning");
 }
+
+#[rstest]
+#[tokio::test]
+async fn words_written_out_before_a_message_opened_the_window_leave_in_the_new_one(
+    #[values(InSqlite)] on: Database,
+) {
+    let bench = Bench::on(on);
+    let claimed = bench.hand_off("ana").await;
+    let notice = bench.claim_deliveries(Lane::Braze).await.remove(0);
+    bench.attempt(notice.id, Attempted::Sent).await;
+    let mut late = bench.acts(&claimed, Act::Reply, None).await;
+    for delivery in &mut late.deliveries {
+        delivery.expires_at = later(bench.clock.now(), DAY);
+    }
+    bench.clock.advance(DAY + SECOND);
+    bench.urges("ana", "still there?").await;
+    done(bench.store.act(late).await.unwrap());
+    let reply = bench.claim_deliveries(Lane::Braze).await.remove(0);
+    assert_eq!(bench.store.clear(reply.id).await.unwrap(), Clearance::Go);
+}
