@@ -12,6 +12,7 @@
 //! | `DELETE /_sandbox/faults` | drops all plans |
 //! | `GET /_sandbox/requests` | shows what arrived |
 //! | `DELETE /_sandbox/requests` | forgets it |
+//! | `GET /_sandbox/deliveries` | Braze alone: shows what became of what it took, on the phone or not |
 //! | `GET`, `PUT` `/_sandbox/model` | the model alone: shows and sets what it is and how it behaves ([`model::Character`]) |
 
 pub mod braze;
