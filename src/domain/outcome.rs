@@ -32,6 +32,8 @@ pub enum Suppression {
     Ignored,
     /// The day's limit is reached, and the customer has been told so.
     Limit,
+    /// The same message came for another assistant a moment before, and that one answers.
+    Duplicate,
 }
 
 /// Why a message could not be answered.
@@ -59,13 +61,14 @@ pub enum Failure {
 
 impl Suppression {
     /// Every reason there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OptedOut,
         Self::HumanTookOver,
         Self::Superseded,
         Self::Expired,
         Self::Ignored,
         Self::Limit,
+        Self::Duplicate,
     ];
 
     /// Gives the name that is counted and shown.
@@ -77,13 +80,14 @@ impl Suppression {
             Self::Expired => "expired",
             Self::Ignored => "ignored",
             Self::Limit => "limit",
+            Self::Duplicate => "duplicate",
         }
     }
 }
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -94,6 +98,7 @@ impl Outcome {
         Self::Suppressed(Suppression::Expired),
         Self::Suppressed(Suppression::Ignored),
         Self::Suppressed(Suppression::Limit),
+        Self::Suppressed(Suppression::Duplicate),
         Self::Failed(Failure::Model),
         Self::Failed(Failure::Refused),
         Self::Failed(Failure::Prompt),
@@ -125,6 +130,7 @@ impl Outcome {
             Self::Suppressed(Suppression::Expired) => "suppressed(expired)",
             Self::Suppressed(Suppression::Ignored) => "suppressed(ignored)",
             Self::Suppressed(Suppression::Limit) => "suppressed(limit)",
+            Self::Suppressed(Suppression::Duplicate) => "suppressed(duplicate)",
             Self::Failed(Failure::Model) => "failed(model)",
             Self::Failed(Failure::Refused) => "failed(refused)",
             Self::Failed(Failure::Prompt) => "failed(prompt)",
