@@ -7,13 +7,13 @@ mod outside;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{AssistantConfig, Config};
+use crate::config::{AssistantConfig, Config, meant};
 use crate::handoff::{DeskError, Links};
 use crate::http::{Door, Doors};
 use crate::http_client::BuildError;
@@ -352,6 +352,10 @@ fn doors(
             prompts: prompts.clone(),
             desk: desk.map(Arc::clone),
             assistant: Arc::clone(shared.assistants.get(name)?),
+            workspace: meant(assistant.workspace.as_deref(), &config.workspaces)
+                .unwrap_or_default()
+                .to_owned(),
+            channel: assistant.channel.clone(),
         };
         Some((name.clone(), door))
     });
@@ -367,5 +371,6 @@ fn doors(
         shutdown: shared.shutdown.clone(),
         store: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
+        twins: Mutex::default(),
     }
 }

@@ -42,7 +42,8 @@
 //!
 //! **In.** A listener of our own bounds what strangers can cost ([`http::Entrance`]). A door checks the bearer token, reads
 //! the body ([`braze::parse`]) and stores the message. It answers 202 when the commit is on disk, 200 for a copy. What
-//! cannot be read is kept too, in quarantine, since Braze does not send it again. The message makes its conversation due:
+//! cannot be read is kept too, in quarantine, since Braze does not send it again. Where two webhook campaigns post one message
+//! for two assistants, the second is kept with its outcome, and nobody works on it. The message makes its conversation due:
 //! `burst.quiet` from now, `burst.cap` from the first one at most, and at once where a phrase rule is met that hands over
 //! or opts out.
 //!

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::region;
 use crate::http_client::{self, Plain};
 use crate::problem::Problem;
 use crate::redact::Secret;
@@ -17,7 +18,9 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceConfig {
-    /// The REST endpoint, such as `https://rest.iad-01.braze.com`. Not the dashboard's address.
+    /// The instance, such as `US-01`, or its REST endpoint, such as `https://rest.iad-01.braze.com`. Not the dashboard's
+    /// address. An instance's name is read as its URL.
+    #[serde(deserialize_with = "region::deserialize")]
     pub endpoint: String,
     /// A REST API key with the permission `campaigns.trigger.send`, as a reference; other ways out need others.
     pub api_key: Secret,
@@ -90,24 +93,31 @@ impl WorkspaceConfig {
     }
 
     fn check_endpoint(&self) -> Option<Problem> {
+        if !self.endpoint.contains(['.', ':', '/']) {
+            let names: Vec<_> = region::names().collect();
+            return Some(
+                Problem::new("endpoint", "is neither an instance of Braze's nor a URL")
+                    .help(format!("the instances are {}", names.join(", "))),
+            );
+        }
         // Braze speaks TLS everywhere; only a stand-in on this machine does not.
         if let Some(problem) = http_client::check_url("endpoint", &self.endpoint, Plain::Never) {
             return Some(problem);
         }
-        let message = if self.endpoint.contains("dashboard") {
-            "this is the dashboard's address"
-        } else if self.endpoint.starts_with("https://sdk.") {
-            "this is the SDK's address"
-        } else if self.endpoint.trim_end_matches('/').ends_with("/send") {
-            "the path of the request is added by itself"
-        } else {
-            return None;
-        };
-        Some(
-            Problem::new("endpoint", message).help(
-                "use the REST endpoint of your region, such as `https://rest.iad-01.braze.com`",
-            ),
-        )
+        let (host, _) = http_client::peer(&self.endpoint);
+        if let Some((message, meant)) = region::wrong_host(&host) {
+            let help = match meant {
+                Some(host) => format!("write `https://{host}`"),
+                None => "write the instance that your dashboard's address names, such as `US-01`"
+                    .to_owned(),
+            };
+            return Some(Problem::new("endpoint", message).help(help));
+        }
+        let is_path = self.endpoint.trim_end_matches('/').ends_with("/send");
+        is_path.then(|| {
+            Problem::new("endpoint", "the path of the request is added by itself")
+                .help("leave out what follows the host, such as `https://rest.iad-01.braze.com`")
+        })
     }
 
     /// Gives the secrets, to be filled in.

@@ -35,6 +35,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+pub use dedupe::twin;
 pub use error::InboundError;
 pub use limits::{Escaping, InboundLimits};
 

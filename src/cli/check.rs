@@ -1,39 +1,59 @@
 //! `frontdesk check`: everything wrong, at once, and nothing started.
 
+mod online;
+
 use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Exit, report};
+use super::{ConfigOption, Exit, report};
 use crate::app;
 use crate::config::{Config, DEFAULT_FILE, Environment, Problems, Source};
 use crate::problem::Problem;
 use crate::prompts::Prompts;
 
-/// Checks the configuration, then the prompt folders that it names.
-pub(super) fn run(file: Option<&Path>) -> Exit {
+/// What the command is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Asks the workspaces, models and desks too what can be asked harmlessly; nothing is sent to anybody
+    #[arg(long)]
+    online: bool,
+    #[command(flatten)]
+    config: ConfigOption,
+}
+
+/// Checks the configuration, then the prompt folders that it names, then what they lead to, where that is wanted.
+pub(super) async fn run(options: &Options) -> anyhow::Result<Exit> {
+    match offline(options.config.config.as_deref()) {
+        Ok(config) if options.online => online::run(&config).await,
+        Ok(_) => Ok(Exit::Fine),
+        Err(exit) => Ok(exit),
+    }
+}
+
+fn offline(file: Option<&Path>) -> Result<Config, Exit> {
     let config = match read(file) {
         Ok(config) => config,
         Err(Unloaded::Unreadable(error)) => {
             report::failure(&error);
-            return Exit::Problems;
+            return Err(Exit::Problems);
         }
         Err(Unloaded::Wrong(problems)) => {
             // The folders of assistants that took shape are looked into all the same.
             let found = problems.config.as_deref().map(app::load_prompts);
             let found = found.and_then(Result::err).unwrap_or_default();
             report::all(&problems, &found);
-            return Exit::Problems;
+            return Err(Exit::Problems);
         }
     };
     match app::load_prompts(&config) {
         Ok(prompts) => {
             summary(&prompts);
-            Exit::Fine
+            Ok(config)
         }
         Err(problems) => {
             report::prompts(&problems);
-            Exit::Problems
+            Err(Exit::Problems)
         }
     }
 }

@@ -7,6 +7,7 @@ mod models;
 mod report;
 mod sandbox;
 mod serve;
+mod setup;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,9 +27,12 @@ enum Command {
     /// Runs the gateway until it is told to stop (SIGTERM or Ctrl-C).
     Serve(ConfigOption),
     /// Looks for everything wrong in the configuration and the prompt folders; starts nothing.
-    Check(ConfigOption),
+    Check(check::Options),
     /// Copies the store to a new file and reads the copy through; the gateway may run meanwhile.
     Backup(backup::Options),
+    /// Prints what has to be set up elsewhere for this configuration, step by step.
+    #[command(subcommand)]
+    Setup(setup::Where),
     /// Asks each configured model a short question and shows what came of it; the gateway may run meanwhile.
     Models(models::Options),
     /// Shows the whole gateway at work on this machine; it needs no account, key or file.
@@ -68,7 +72,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.command {
         Command::Serve(option) => on_runtime(serve::run(option.config.as_deref())),
-        Command::Check(option) => Ok(check::run(option.config.as_deref())),
+        Command::Check(options) => on_runtime(check::run(&options)),
+        Command::Setup(place) => Ok(setup::run(&place)),
         Command::Backup(options) => backup::run(&options),
         Command::Models(options) => on_runtime(models::run(options)),
         Command::Demo(options) => on_runtime(demo::run(options)),

@@ -35,13 +35,13 @@ pub(super) struct Options {
 }
 
 /// What came of asking one model.
-struct Asked<'a> {
-    name: &'a str,
+pub(super) struct Asked<'a> {
+    pub(super) name: &'a str,
     config: &'a TargetConfig,
     /// The fields that the settings say, and those that are left of them after what the server refused.
     meant: Dialect,
     taken: Dialect,
-    probed: Probed,
+    pub(super) probed: Probed,
 }
 
 /// Asks all models at once, or those that are named. Only their own settings and secrets are needed.
@@ -85,7 +85,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Exit> {
     }
 }
 
-async fn ask<'a>(
+/// Asks one model.
+pub(super) async fn ask<'a>(
     name: &'a str,
     config: &'a TargetConfig,
     deadline: Duration,

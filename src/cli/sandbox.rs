@@ -1,6 +1,7 @@
 //! `frontdesk sandbox`: one stand-in alone, for whoever tries a configuration.
 
 mod manners;
+mod phone;
 
 use std::net::SocketAddr;
 
@@ -28,7 +29,7 @@ pub(super) enum StandIn {
         #[command(flatten)]
         manners: Manners,
     },
-    /// Braze's REST API, as far as answers need it: it checks what it gets as the real one does.
+    /// Braze: checks what is sent as the real one does, and is a customer's phone where a gateway is named.
     Braze {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:9102")]
@@ -36,6 +37,8 @@ pub(super) enum StandIn {
         /// Refuses requests without this API key.
         #[arg(long)]
         key: Option<String>,
+        #[command(flatten)]
+        phone: phone::Options,
     },
     /// A help desk that takes signed events, or what one of the presets speaks to.
     Desk {
@@ -87,12 +90,17 @@ pub(super) async fn run(stand_in: StandIn) -> anyhow::Result<Exit> {
             manners.teach(&model);
             (model.url(), model.events())
         }
-        StandIn::Braze { listen, key } => {
+        StandIn::Braze { listen, key, phone } => {
             let braze = Braze::start(listen, &shutdown)
                 .await
                 .with_context(|| busy(listen))?;
             if let Some(key) = key {
                 braze.require_key(&key);
+            }
+            if phone.gateway.is_some() {
+                let exit = phone::run(&braze, &phone).await;
+                shutdown.stop();
+                return exit;
             }
             (braze.url(), braze.events())
         }

@@ -38,6 +38,9 @@ pub struct AssistantConfig {
     pub secrets: Vec<Secret>,
     /// The workspace that it answers through. Default: the only one.
     pub workspace: Option<String>,
+    /// What its way in is called, where customers can write in several: prompts and the desk are told, as `channel` in what
+    /// is known of the customer. A webhook body that has the field goes before it. Default: nothing is said.
+    pub channel: Option<String>,
     /// How its words leave: through a `campaign` (default), a `canvas`, or as a `message` of its own.
     #[serde(default)]
     pub way: WayKind,
@@ -149,6 +152,11 @@ impl AssistantConfig {
                 Problem::new("message_property", "is empty")
                     .help("leave it out for `external_system_msg_body`"),
             );
+        } else {
+            problems.extend(braze::templates::check_property(
+                "message_property",
+                &self.message_property,
+            ));
         }
         let blank =
             |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
@@ -156,6 +164,11 @@ impl AssistantConfig {
             problems.push(
                 Problem::new("display_name", "is empty")
                     .help("leave it out for the assistant's name"),
+            );
+        }
+        if blank(&self.channel) {
+            problems.push(
+                Problem::new("channel", "is empty").help("leave it out where there is one way in"),
             );
         }
         let name = self.business.get("name");

@@ -36,6 +36,8 @@ pub enum Suppression {
     RateLimited,
     /// What is written looks like another machine's, and it was told so.
     Loop,
+    /// The same message came for another assistant a moment before, and that one answers.
+    Duplicate,
 }
 
 /// Why a message could not be answered.
@@ -69,7 +71,7 @@ pub enum Failure {
 
 impl Suppression {
     /// Every reason there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OptedOut,
         Self::HumanTookOver,
         Self::Superseded,
@@ -78,6 +80,7 @@ impl Suppression {
         Self::Limit,
         Self::RateLimited,
         Self::Loop,
+        Self::Duplicate,
     ];
 
     /// Gives the name that is counted and shown.
@@ -91,13 +94,14 @@ impl Suppression {
             Self::Limit => "limit",
             Self::RateLimited => "rate_limited",
             Self::Loop => "loop",
+            Self::Duplicate => "duplicate",
         }
     }
 }
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
@@ -110,6 +114,7 @@ impl Outcome {
         Self::Suppressed(Suppression::Limit),
         Self::Suppressed(Suppression::RateLimited),
         Self::Suppressed(Suppression::Loop),
+        Self::Suppressed(Suppression::Duplicate),
         Self::Failed(Failure::Model),
         Self::Failed(Failure::Refused),
         Self::Failed(Failure::Guarded),
@@ -146,6 +151,7 @@ impl Outcome {
             Self::Suppressed(Suppression::Limit) => "suppressed(limit)",
             Self::Suppressed(Suppression::RateLimited) => "suppressed(rate_limited)",
             Self::Suppressed(Suppression::Loop) => "suppressed(loop)",
+            Self::Suppressed(Suppression::Duplicate) => "suppressed(duplicate)",
             Self::Failed(Failure::Model) => "failed(model)",
             Self::Failed(Failure::Refused) => "failed(refused)",
             Self::Failed(Failure::Guarded) => "failed(guarded)",

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Door, Doors, HttpError, Shared, auth};
 use crate::braze::{self, InboundError};
+use crate::domain::{Dedupe, Inbound};
 use crate::metrics::{Arrival, Doorway};
 use crate::redact::Private;
 use crate::rules::Action;
@@ -67,12 +68,16 @@ async fn take(
     let arrival = match &kept {
         Ok(Accepted::New(_)) => Arrival::Accepted,
         Ok(Accepted::Duplicate(_)) => Arrival::Duplicate,
+        Ok(Accepted::Twin { assistant, .. }) => {
+            doors.tell_of_twins(name, assistant);
+            Arrival::Twin
+        }
         Err(error) => error.arrival(),
     };
     let took = doors.clock.elapsed().saturating_sub(came);
     doors.metrics.assistant(name).arrived(arrival, took);
     let (status, id) = match kept? {
-        Accepted::New(id) => (StatusCode::ACCEPTED, id),
+        Accepted::New(id) | Accepted::Twin { id, .. } => (StatusCode::ACCEPTED, id),
         Accepted::Duplicate(id) => (StatusCode::OK, id),
     };
     Ok((status, Json(json!({ "message_id": id.0 }))))
@@ -95,18 +100,39 @@ async fn keep(
         .clock
         .timeout(BODY_WITHIN, read(body, doors.body_bytes))
         .await??;
-    let inbound = match braze::parse(&body, name, &doors.limits) {
+    let mut inbound = match braze::parse(&body, name, &doors.limits) {
         Ok(inbound) => inbound,
         Err(error) => return Err(quarantine(doors, name, &body, error).await),
     };
+    if let Some(channel) = &door.channel {
+        let profile = &mut inbound.profile.0;
+        // The webhook campaign knows better which number it is for.
+        profile
+            .entry("channel")
+            .or_insert_with(|| channel.as_str().into());
+    }
     let urgent = is_urgent(door, &inbound.text);
+    let twin = twin(doors, door, &inbound);
     let message = NewMessage {
         assistant: name.to_owned(),
         inbound,
         burst: doors.burst,
         urgent,
+        twin,
     };
     Ok(doors.store.accept(message).await?)
+}
+
+/// Gives by what the message is known where it comes for another assistant of the workspace too. Who wants no more messages
+/// tells it to every assistant that hears it.
+fn twin(doors: &Doors, door: &Door, inbound: &Inbound) -> Option<Dedupe> {
+    let folder = door.prompts.current();
+    let hit = folder.rules().screen(&inbound.text);
+    let opts_out = hit.is_some_and(|hit| matches!(hit.rule.action, Action::OptOut));
+    match opts_out {
+        true => None,
+        false => braze::twin(&door.workspace, inbound, &doors.limits),
+    }
 }
 
 /// Tells whether a message has to be worked on at once: who wants a person or no more messages is not kept waiting.

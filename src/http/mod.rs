@@ -13,10 +13,10 @@ mod pulse;
 mod tls;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -230,6 +230,10 @@ pub struct Door {
     pub desk: Option<Arc<Desk>>,
     /// What it says when people come and go.
     pub assistant: Arc<Assistant>,
+    /// The workspace that its customers are of.
+    pub workspace: String,
+    /// What the way in is called, for messages that do not say it themselves.
+    pub channel: Option<String>,
 }
 
 /// What all doors share.
@@ -257,6 +261,24 @@ pub struct Doors {
     pub store: Arc<dyn Store>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Pairs of assistants of which the log knows that the same messages come for both.
+    pub twins: Mutex<BTreeSet<[String; 2]>>,
+}
+
+impl Doors {
+    /// Says in the log, once for each pair, that two assistants are sent the same messages.
+    fn tell_of_twins(&self, name: &str, other: &str) {
+        let mut pair = [name.to_owned(), other.to_owned()];
+        pair.sort();
+        let mut told = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(pair) {
+            tracing::warn!(
+                assistant = name,
+                other,
+                "two webhook campaigns post the same messages, and only the assistant that is asked first answers: let no keyword trigger both"
+            );
+        }
+    }
 }
 
 type Shared = State<Arc<Doors>>;

@@ -16,6 +16,8 @@ pub enum Arrival {
     Accepted,
     /// It is a copy of one that is.
     Duplicate,
+    /// It is on disk, and another assistant answers it: two webhook campaigns posted the same message.
+    Twin,
     /// It could not be read, and is in quarantine.
     Quarantined,
     /// Its body broke off.
@@ -31,9 +33,10 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Accepted,
         Self::Duplicate,
+        Self::Twin,
         Self::Quarantined,
         Self::Broken,
         Self::Slow,
@@ -46,6 +49,7 @@ impl Arrival {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
+            Self::Twin => "twin",
             Self::Quarantined => "quarantined",
             Self::Broken => "broken",
             Self::Slow => "slow",

@@ -1,11 +1,14 @@
 //! A stand-in for Braze: takes what is sent as strictly as the real one, keeps its limits, and delivers or does not.
 //!
+//! It also posts to the gateway what customers write to its number ([`Braze::receive`]), with the patience of the real one.
 //! What was taken ([`Braze::sent`]) and what the phone shows ([`Braze::deliveries`]) are two things, as they are with
 //! Braze: a message can be accepted and never arrive, and no answer says so.
 
 mod delivery;
+mod doors;
 mod endpoint;
 mod fields;
+mod inbound;
 mod liquid;
 mod message;
 mod people;
@@ -18,20 +21,20 @@ mod window;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
-
-use axum::Router;
 
 use super::log::Log;
 use super::{Answer, Exchange, Role, StandIn, excerpt, lock};
 use crate::shutdown::Shutdown;
 use delivery::Terms;
+use inbound::{Hosts, Listener, Posts};
 use people::People;
 use window::Windows;
 
 pub use delivery::{Delivery, Withheld};
+pub use inbound::{Customer, Post, State, Try, Webhook};
 pub use liquid::LiquidError;
 pub use people::Profile;
 pub use sent::{MessageKind, Recipient, Sent, Tracked, TrackedKind, Way};
@@ -55,6 +58,11 @@ pub struct BrazeState {
     sent: Log<Sent>,
     tracked: Log<Tracked>,
     deliveries: Log<Delivery>,
+    listeners: Mutex<Vec<Listener>>,
+    hosts: Mutex<Hosts>,
+    posts: Posts,
+    /// Posts webhooks; none can be posted where the machine has no certificates to check servers by.
+    client: OnceLock<Result<reqwest::Client, reqwest::Error>>,
 }
 
 impl BrazeState {
@@ -71,6 +79,10 @@ impl BrazeState {
             sent: Log::new(),
             tracked: Log::new(),
             deliveries: Log::new(),
+            listeners: Mutex::default(),
+            hosts: Mutex::default(),
+            posts: Posts::new(),
+            client: OnceLock::new(),
         }
     }
 
@@ -97,7 +109,7 @@ impl Braze {
             refuse: endpoint::refuse,
             keep: BrazeState::keep,
             clear: BrazeState::clear,
-            doors: Router::new,
+            doors: doors::router,
         };
         Self::open(bind, shutdown, role, BrazeState::new()).await
     }

@@ -19,9 +19,15 @@ pub struct Answered {
 
 /// Makes the client with which the gateway's neighbours call it; no proxy, since all of them are on this machine.
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+    client_for(CALL_TIMEOUT)
+}
+
+/// Makes such a client that waits so long. It follows no redirect, as no neighbour of the gateway does.
+pub(super) fn client_for(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
-        .timeout(CALL_TIMEOUT)
-        .connect_timeout(CALL_TIMEOUT)
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
 }

@@ -13,6 +13,7 @@
 //! | `GET /_sandbox/requests` | shows what arrived |
 //! | `DELETE /_sandbox/requests` | forgets it |
 //! | `POST /_sandbox/agent` | a desk that is a help desk alone: its agent acts, `{"thread":10003,"take":true,"say":"Hello!","resolve":true}` |
+//! | `GET /_sandbox/deliveries` | Braze alone: shows what became of what it took, on the phone or not |
 //! | `GET`, `PUT` `/_sandbox/model` | the model alone: shows and sets what it is and how it behaves ([`model::Character`]) |
 
 pub mod braze;

@@ -224,7 +224,7 @@ impl<S: Send + Sync + 'static> StandIn<S> {
         Some(answer)
     }
 
-    fn tell(&self, line: &str) {
+    pub(super) fn tell(&self, line: &str) {
         // No reader is no error.
         drop(self.0.events.send(line.to_owned()));
     }

@@ -17,9 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, HandoffId,
-    Inbound, Lane, Message, MessageId, Mirror, Mirrored, NewDelivery, OnUnknown, Outcome,
-    ProfileUpdate, Settlement, SpentToday, Summary,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Dedupe, Delivery, DeliveryId,
+    HandoffId, Inbound, Lane, Message, MessageId, Mirror, Mirrored, NewDelivery, OnUnknown,
+    Outcome, ProfileUpdate, Settlement, SpentToday, Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -67,6 +67,9 @@ pub struct NewMessage {
     pub burst: Burst,
     /// Whether it is to be worked on at once, burst or not.
     pub urgent: bool,
+    /// By what the same message is known where it comes for another assistant too, which then answers it alone. `None`
+    /// where both are to have it.
+    pub twin: Option<Dedupe>,
 }
 
 /// How long a conversation waits for more messages before it is worked on.
@@ -81,12 +84,19 @@ pub struct Burst {
 }
 
 /// What became of a message that was to be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It is on disk, under this name.
     New(MessageId),
     /// It had been here before, under this name.
     Duplicate(MessageId),
+    /// It is on disk, and nobody works on it: the same message came for another assistant a moment before.
+    Twin {
+        /// Its own name.
+        id: MessageId,
+        /// The assistant that answers.
+        assistant: String,
+    },
 }
 
 /// A body that could not be read, kept for an operator.

@@ -155,6 +155,7 @@ fn message(number: u32) -> NewMessage {
         inbound: braze::parse(body.as_bytes(), "support", &InboundLimits::default()).unwrap(),
         burst: BurstConfig::default().into(),
         urgent: false,
+        twin: None,
     }
 }
 

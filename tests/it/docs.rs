@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use frontdesk::braze::{InboundLimits, parse};
+use frontdesk::braze::{InboundLimits, parse, templates};
 use frontdesk::config::{Config, Environment, Source};
 use frontdesk::domain::Language;
 use frontdesk::rules::Rules;
@@ -209,6 +209,62 @@ fn every_webhook_body_is_read() {
             read.language,
             body.contains("\"language\"").then(|| language("es"))
         );
+    }
+}
+
+#[test]
+fn the_templates_are_the_ones_that_are_printed() {
+    let answering = templates::answering("external_system_msg_body");
+    let words = ["stop".to_owned(), "baja".to_owned()];
+    let unless_said = templates::unless_said(&words);
+    let in_readme = [answering.as_str(), templates::LISTENING, templates::GUIDE];
+    let in_guide = [answering.as_str(), templates::LISTENING, &unless_said];
+    for (file, expected) in [("README.md", in_readme), (GUIDES[0], in_guide)] {
+        let blocks = blocks(&read(file), "liquid");
+        let blocks: Vec<&str> = blocks.iter().map(|block| block.trim_end()).collect();
+        for template in expected {
+            assert!(blocks.contains(&template), "{file} lacks {template}");
+        }
+    }
+}
+
+/// The guide to setting up Braze, in each language that it is read in; the first is the one that others follow.
+const GUIDES: [&str; 6] = [
+    "docs/braze-setup.md",
+    "docs/braze-setup.es.md",
+    "docs/braze-setup.pt.md",
+    "docs/braze-setup.fr.md",
+    "docs/braze-setup.de.md",
+    "docs/braze-setup.ja.md",
+];
+
+#[test]
+fn the_guide_is_whole_in_every_language() {
+    let first = read(GUIDES[0]);
+    let code = |text: &str| -> Vec<String> {
+        let parts = text.split("```").skip(1).step_by(2);
+        parts.map(str::to_owned).collect()
+    };
+    // Headings, items, rows: what a translation could leave out.
+    let shape = |text: &str| -> Vec<String> {
+        let outside = text.split("```").step_by(2).collect::<String>();
+        let kind = |line: &str| {
+            let begins = ["## ", "# ", "- ", "| "]
+                .into_iter()
+                .find(|kind| line.starts_with(kind));
+            begins.map(|kind| format!("{kind}{}", line.matches(" | ").count()))
+        };
+        outside.lines().filter_map(kind).collect()
+    };
+    assert!(code(&first).len() >= 8 && shape(&first).len() >= 20);
+    for guide in GUIDES {
+        let text = read(guide);
+        assert_eq!(code(&text), code(&first), "{guide}");
+        assert_eq!(shape(&text), shape(&first), "{guide}");
+        for other in GUIDES {
+            let link = format!("({})", other.trim_start_matches("docs/"));
+            assert!(text.contains(&link), "{guide} does not lead to {other}");
+        }
     }
 }
 

@@ -95,6 +95,7 @@ async fn the_same_words_to_another_assistant_or_from_another_customer_are_no_cop
                 inbound: braze::parse(body.as_bytes(), assistant, &limits).unwrap(),
                 burst: BURST,
                 urgent: false,
+                twin: None,
             };
             let accepted = bench.store.accept(message).await.unwrap();
             assert_eq!(
@@ -1764,6 +1765,7 @@ impl Bench {
             },
             burst: BURST,
             urgent: false,
+            twin: None,
         }
     }
 

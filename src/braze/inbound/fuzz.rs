@@ -27,6 +27,7 @@ fn narrow(escaping: Escaping) -> InboundLimits {
         nested_bytes: 16,
         media: 2,
         media_bytes: 20,
+        ..InboundLimits::default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! How bodies are read, and how large their parts may be: the config of this module.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -41,6 +43,10 @@ pub struct InboundLimits {
     pub media: usize,
     /// The longest media link. Default 2,048: signed links of object stores reach half of it.
     pub media_bytes: usize,
+    /// How long after a message the same words of the same customer for another assistant count as the same message, which
+    /// only the first one answers; 0 s to 1 min. Default 2 s: two webhook campaigns fire together. `0s` lets both answer.
+    #[serde(with = "crate::duration")]
+    pub one_answer_within: Duration,
 }
 
 impl Default for InboundLimits {
@@ -55,9 +61,13 @@ impl Default for InboundLimits {
             nested_bytes: 4_096,
             media: 16,
             media_bytes: 2_048,
+            one_answer_within: Duration::from_secs(2),
         }
     }
 }
+
+/// A customer who writes the same to two numbers a minute later means it.
+const ONE_ANSWER_MAX: Duration = Duration::from_mins(1);
 
 /// No part of a body can be longer than the longest body that the door takes.
 const BYTES_MAX: usize = 4 * 1_024 * 1_024;
@@ -75,10 +85,15 @@ impl InboundLimits {
             ("media", self.media),
             ("media_bytes", self.media_bytes),
         ];
-        limits
+        let mut problems: Vec<Problem> = limits
             .into_iter()
             .filter(|(_, limit)| !(1..=BYTES_MAX).contains(limit))
             .map(|(key, _)| Problem::new(key, "expected 1 to 4,194,304"))
-            .collect()
+            .collect();
+        if self.one_answer_within > ONE_ANSWER_MAX {
+            let expected = "expected 0 s to 1 min";
+            problems.push(Problem::new("one_answer_within", expected));
+        }
+        problems
     }
 }

@@ -140,10 +140,13 @@ pub(super) async fn replay(
         assistant: view.assistant,
         inbound,
         burst: doors.burst,
+        twin: None,
     };
     let accepted = doors.store.operations().replay(id, message, actor).await?;
     let (status, message, duplicate) = match accepted.ok_or(HttpError::Absent("body"))? {
-        Accepted::New(message) => (StatusCode::ACCEPTED, message, false),
+        Accepted::New(message) | Accepted::Twin { id: message, .. } => {
+            (StatusCode::ACCEPTED, message, false)
+        }
         Accepted::Duplicate(message) => (StatusCode::OK, message, true),
     };
     Ok((

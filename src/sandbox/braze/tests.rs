@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod inbound;
 mod tracking;
 
 use jiff::Timestamp;

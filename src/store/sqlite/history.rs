@@ -32,7 +32,7 @@ pub(super) fn last(
         });
     };
     let sql = format!(
-        "SELECT {MESSAGE}, turn FROM message WHERE conversation = ? AND turn IS NOT NULL ORDER BY seq DESC LIMIT ?"
+        "SELECT {MESSAGE}, turn FROM message WHERE conversation = ? AND turn >= 0 ORDER BY seq DESC LIMIT ?"
     );
     let mut messages = collect(
         transaction

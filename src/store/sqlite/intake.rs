@@ -9,10 +9,13 @@ use uuid::Uuid;
 use super::super::{Accepted, NewMessage, Quarantined, StoreError};
 use super::rows::{media_column, millis, unreadable};
 use crate::clock::later;
-use crate::domain::{MessageId, new_id};
+use crate::domain::{Dedupe, MessageId, Outcome, Suppression, new_id};
 
 /// WhatsApp takes free-form replies for 24 hours after the customer's last message.
 const WHATSAPP_WINDOW: Duration = Duration::from_hours(24);
+
+/// The turn of a message that no turn takes: the history leaves it out.
+const NO_TURN: i64 = -1;
 
 /// Keeps a message and makes its conversation due; a copy of one that was kept before changes nothing. Gives the row of
 /// the conversation too, where the message shifts the ground under a turn of it.
@@ -24,6 +27,10 @@ pub(super) fn accept(
     let id = MessageId(new_id(now));
     if let Some(first) = seen_before(connection, now, message, id)? {
         return Ok((Accepted::Duplicate(first), None));
+    }
+    if let Some(assistant) = twin_of(connection, now, message, id)? {
+        set_aside(connection, now, message, id)?;
+        return Ok((Accepted::Twin { id, assistant }, None));
     }
     let (conversation, seq, shifts) = touch_conversation(connection, now, message)?;
     connection
@@ -85,13 +92,98 @@ fn seen_before(
     let dedupe = message.inbound.dedupe;
     let first = known(connection, now, &dedupe.key)?;
     if first.is_none() {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO seen (digest, message, expires_at) VALUES (?, ?, ?)",
-            )?
-            .execute(params![dedupe.key, id.0, millis(later(now, dedupe.window))])?;
+        remember(connection, now, &dedupe, id)?;
     }
     Ok(first)
+}
+
+fn remember(
+    connection: &Connection,
+    now: Timestamp,
+    dedupe: &Dedupe,
+    id: MessageId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO seen (digest, message, expires_at) VALUES (?, ?, ?)",
+        )?
+        .execute(params![dedupe.key, id.0, millis(later(now, dedupe.window))])?;
+    Ok(())
+}
+
+/// Gives the other assistant that the same message came for a moment before. What one assistant is told twice is meant.
+fn twin_of(
+    connection: &Connection,
+    now: Timestamp,
+    message: &NewMessage,
+    id: MessageId,
+) -> Result<Option<String>, StoreError> {
+    let Some(twin) = &message.twin else {
+        return Ok(None);
+    };
+    let first = connection
+        .prepare_cached(
+            "SELECT c.assistant FROM seen s JOIN message m ON m.id = s.message
+                 JOIN conversation c ON c.key = m.conversation
+             WHERE s.digest = ? AND s.expires_at > ? AND c.assistant <> ?",
+        )?
+        .query_row(params![twin.key, millis(now), message.assistant], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if first.is_none() {
+        remember(connection, now, twin, id)?;
+    }
+    Ok(first)
+}
+
+/// Keeps a message that another assistant answers: it has its outcome at once, and makes nothing due.
+fn set_aside(
+    connection: &Connection,
+    now: Timestamp,
+    message: &NewMessage,
+    id: MessageId,
+) -> Result<(), StoreError> {
+    let inbound = &message.inbound;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO conversation (id, assistant, customer, external_id, braze_id, phone, language,
+             opened_at, window_expires_at, last_seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)
+         ON CONFLICT (assistant, customer) DO UPDATE SET
+             window_expires_at = max(window_expires_at, excluded.window_expires_at),
+             last_seq = last_seq + 1
+         RETURNING key, last_seq",
+    )?;
+    let (conversation, seq): (i64, i64) = statement.query_row(
+        params![
+            new_id(now),
+            message.assistant,
+            inbound.customer.key().0,
+            inbound.customer.external_id().map(|id| &id.0),
+            inbound.customer.braze_id().map(|id| &id.0),
+            inbound.customer.phone().map(|phone| &phone.0),
+            inbound.language.map(|language| language.to_string()),
+            millis(now),
+            millis(later(now, WHATSAPP_WINDOW)),
+        ],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    connection
+        .prepare_cached(
+            "INSERT INTO message (conversation, seq, id, author, text, media, at, turn, outcome)
+             VALUES (?, ?, ?, 'customer', ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            conversation,
+            seq,
+            id.0,
+            inbound.text.0,
+            media_column(&inbound.media),
+            millis(now),
+            NO_TURN,
+            Outcome::Suppressed(Suppression::Duplicate).as_str(),
+        ])?;
+    Ok(())
 }
 
 /// Makes the conversation where it is new, and due in any case. Gives its row, the message's place in it, and whether a

@@ -40,7 +40,7 @@ pub(super) fn outgrown(
     // What waits still, or again, is no history yet: nothing behind it may count as summarised.
     let sql = format!(
         "SELECT {MESSAGE}, turn FROM message
-         WHERE conversation = ?1 AND seq > ?2 AND turn IS NOT NULL
+         WHERE conversation = ?1 AND seq > ?2 AND turn >= 0
            AND seq < min(?3, coalesce((SELECT min(seq) FROM message INDEXED BY message_waiting
                                        WHERE conversation = ?1 AND turn IS NULL), ?3))
          ORDER BY seq DESC LIMIT ?4"

@@ -224,6 +224,11 @@ fn comparison(words: &[&str]) -> Result<Condition, LiquidError> {
 
 fn operand(text: &str) -> Result<Operand, LiquidError> {
     let text = text.trim();
+    // Braze writes its own tags inside another tag with their braces around them.
+    let unwrapped = text
+        .strip_prefix("{{")
+        .and_then(|text| text.strip_suffix("}}"));
+    let text = unwrapped.unwrap_or(text).trim();
     for quote in ['"', '\''] {
         let inside = text
             .strip_prefix(quote)

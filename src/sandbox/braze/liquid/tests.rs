@@ -45,6 +45,10 @@ fn tags(name: &str) -> Value {
     "{% assign x = 'a,b' | split: ',' %}{% if x contains 'b' %}y{% endif %}{% if x contains 'a,b' %}n{% endif %}",
     "y"
 )]
+#[case::tag_in_a_tag(
+    "{% assign x = {{${user_id}}} %}{% if {{${user_id}}} == x %}{{x}}{% endif %}",
+    "u1"
+)]
 #[case::trimmed("a \n{%- if n -%}\n b \n{%- endif -%}\n c", "abc")]
 #[test]
 fn a_template_prints(#[case] template: &str, #[case] printed: &str) {

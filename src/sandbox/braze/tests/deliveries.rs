@@ -160,6 +160,29 @@ async fn a_paused_campaign_says_so_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn deliveries_are_told_over_http() {
+    let world = World::new().await;
+    world.braze.re_eligibility(false);
+    world.delivers("u1", "one").await;
+    world.delivers("u1", "two").await;
+    let url = format!("{}/_sandbox/deliveries", world.braze.url());
+    let (status, told) = read(world.client.get(url)).await;
+    assert_eq!(status, 200);
+    let told = |place: usize, field: &str| told["deliveries"][place][field].clone();
+    assert_eq!(
+        (told(0, "text"), told(0, "withheld")),
+        (json!("one"), Value::Null)
+    );
+    assert_eq!(told(1, "recipient"), json!({ "external_user_id": "u1" }));
+    assert!(
+        told(1, "withheld")
+            .as_str()
+            .unwrap()
+            .contains("re-eligible")
+    );
+}
+
+#[tokio::test]
 async fn whatsapp_limits_what_one_person_gets() {
     let world = World::new().await;
     world.braze.limit_pairs(2, Duration::from_secs(6));

@@ -71,9 +71,9 @@ pub(super) fn replay(
     remove(connection, id)?;
     // It is as old as it is: what was asked yesterday is not answered as if it were asked now.
     let (accepted, shifts) = intake::accept(connection, came, message)?;
-    let (message, is_copy) = match accepted {
-        Accepted::New(message) => (message, false),
-        Accepted::Duplicate(message) => (message, true),
+    let (message, is_copy) = match &accepted {
+        Accepted::New(message) | Accepted::Twin { id: message, .. } => (*message, false),
+        Accepted::Duplicate(message) => (*message, true),
     };
     let detail = json!({ "message_id": message.0, "duplicate": is_copy });
     audit::write(
