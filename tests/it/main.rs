@@ -50,5 +50,6 @@ mod store;
 mod summaries;
 mod supersede;
 mod traces;
+mod trying;
 mod ways;
 mod world;

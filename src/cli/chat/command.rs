@@ -43,14 +43,26 @@ pub(super) enum Command {
 
 /// The commands, for people.
 pub(super) const HELP: [(&str, &str); 10] = [
-    ("/why", "the rules that were tried, and the prompt as the model got it"),
-    ("/profile first_name=Ana", "what Braze knows of the customer; without a value it is taken away"),
+    (
+        "/why",
+        "the rules that were tried, and the prompt as the model got it",
+    ),
+    (
+        "/profile first_name=Ana",
+        "what Braze knows of the customer; without a value it is taken away",
+    ),
     ("/language es", "the language of the customer's profile"),
-    ("/media https://… words", "a picture, a voice note or a file, perhaps with words"),
+    (
+        "/media https://… words",
+        "a picture, a voice note or a file, perhaps with words",
+    ),
     ("/clock +20m", "time goes by"),
     ("/agent release", "an agent gives the conversation back"),
     ("/reset", "another customer, who has never written"),
-    ("/save FILE.yaml", "writes the conversation as a test for `frontdesk test`"),
+    (
+        "/save FILE.yaml",
+        "writes the conversation as a test for `frontdesk test`",
+    ),
     ("/help", "this"),
     ("/quit", "the end; Ctrl-D does the same"),
 ];
@@ -66,7 +78,9 @@ impl Command {
                 None => Self::Say(line.to_owned()),
             });
         };
-        let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        let (name, rest) = command
+            .split_once(char::is_whitespace)
+            .unwrap_or((command, ""));
         let rest = rest.trim();
         match (name, rest) {
             ("quit" | "exit" | "q", "") => Ok(Self::Quit),
@@ -83,8 +97,8 @@ impl Command {
             },
             ("media", "") => Err("say where it is: `/media https://…`".to_owned()),
             ("media", rest) => {
-                let (link, words) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                Ok(Self::Media(link.to_owned(), words.trim().to_owned()))
+                let (url, words) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                Ok(Self::Media(url.to_owned(), words.trim().to_owned()))
             }
             ("clock", "") => Ok(Self::ShowClock),
             ("clock", rest) => duration::parse(rest.trim_start_matches('+')).map(Self::Advance),
@@ -124,16 +138,34 @@ mod tests {
             ("/why", Command::Why),
             ("/clock +1h 30m", Command::Advance(Duration::from_mins(90))),
             ("/language es", Command::Language("es".parse().unwrap())),
-            ("/profile vip=true", Command::Profile("vip".to_owned(), Some(true.into()))),
-            ("/profile name=Ana B", Command::Profile("name".to_owned(), Some("Ana B".into()))),
+            (
+                "/profile vip=true",
+                Command::Profile("vip".to_owned(), Some(true.into())),
+            ),
+            (
+                "/profile name=Ana B",
+                Command::Profile("name".to_owned(), Some("Ana B".into())),
+            ),
             ("/profile vip=", Command::Profile("vip".to_owned(), None)),
-            ("/media https://a.b/c see this", Command::Media("https://a.b/c".to_owned(), "see this".to_owned())),
+            (
+                "/media https://a.b/c see this",
+                Command::Media("https://a.b/c".to_owned(), "see this".to_owned()),
+            ),
             ("/agent release", Command::Release),
             ("/save a.yaml", Command::Save("a.yaml".into())),
         ] {
             assert_eq!(Command::parse(line), Ok(expected), "{line}");
         }
-        for line in ["/dance", "/clock soon", "/profile x", "/profile =1", "/save", "/media", "/agent", "/language ??"] {
+        for line in [
+            "/dance",
+            "/clock soon",
+            "/profile x",
+            "/profile =1",
+            "/save",
+            "/media",
+            "/agent",
+            "/language ??",
+        ] {
             assert!(Command::parse(line).is_err(), "{line}");
         }
     }

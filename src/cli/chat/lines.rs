@@ -59,6 +59,9 @@ impl Lines {
 
 fn piped() -> anyhow::Result<Option<String>> {
     let mut line = Vec::new();
-    let read = io::stdin().lock().take(LINE_BYTES).read_until(b'\n', &mut line)?;
+    let read = io::stdin()
+        .lock()
+        .take(LINE_BYTES)
+        .read_until(b'\n', &mut line)?;
     Ok((read > 0).then(|| String::from_utf8_lossy(&line).into_owned()))
 }

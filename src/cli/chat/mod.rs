@@ -38,13 +38,25 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Exit> {
     let Some(cast) = choose(&options)? else {
         return Ok(Exit::Problems);
     };
-    let Chosen { plan, config, note, is_live } = cast;
+    let Chosen {
+        plan,
+        config,
+        note,
+        is_live,
+    } = cast;
     if let Err(problems) = app::load_prompts(&config) {
         report::prompts(&problems);
         return Ok(Exit::Problems);
     }
     let cast = if is_live { Cast::Live } else { Cast::Relayed };
-    let stage = Stage::set(config.clone(), &plan.assistant, None, Clock::settable(), cast).await?;
+    let stage = Stage::set(
+        config.clone(),
+        &plan.assistant,
+        None,
+        Clock::settable(),
+        cast,
+    )
+    .await?;
     Screen::welcome(&plan.assistant, &config, is_live, note);
     let mut talk = Talk::begin(&stage, &config).await?;
     let mut lines = Lines::open()?;
@@ -79,19 +91,21 @@ fn choose(options: &Options) -> anyhow::Result<Option<Chosen>> {
     let loaded = Config::load(source.clone(), &Environment::of_process());
     let known = match loaded {
         Ok(config) => config,
-        Err(mut wrong) => match wrong.config.take() {
-            Some(config) => *config,
-            None => {
+        Err(mut wrong) => {
+            let Some(config) = wrong.config.take() else {
                 report::all(&wrong, &[]);
                 return Ok(None);
-            }
-        },
+            };
+            *config
+        }
     };
     let folder = options.assistant.as_ref().map(PathBuf::from);
     let folder = folder.filter(|folder| folder.join("rules.toml").exists());
     let assistant = match (&options.assistant, folder) {
         (Some(name), _) if known.assistants.contains_key(name) => name.clone(),
-        (Some(_), Some(folder)) => return chosen(Plan::bare(Some(folder)), false, Some(NO_MODEL)),
+        (Some(_), Some(folder)) => {
+            return Ok(chosen(Plan::bare(Some(folder)), false, Some(NO_MODEL)));
+        }
         (Some(name), None) => {
             let names: Vec<_> = known.assistants.keys().cloned().collect();
             return Err(anyhow!(
@@ -99,42 +113,44 @@ fn choose(options: &Options) -> anyhow::Result<Option<Chosen>> {
                 names.join(", ")
             ));
         }
-        (None, _) => match known.inbound_default() {
-            Some(name) => name.to_owned(),
-            None => {
+        (None, _) => {
+            let Some(name) = known.inbound_default() else {
                 let names: Vec<_> = known.assistants.keys().cloned().collect();
                 return Err(anyhow!("say with whom to talk: {}", names.join(", ")));
-            }
-        },
+            };
+            name.to_owned()
+        }
     };
     let plan = |is_live| Plan::configured(source.clone(), &assistant, is_live);
     if options.stand_in {
-        return chosen(plan(false), false, None);
+        return Ok(chosen(plan(false), false, None));
     }
     // The built-in sample names a model, and mostly nobody has given its key.
     let is_live = has_file || plan(true).load([]).is_ok();
-    match is_live {
+    Ok(match is_live {
         true => chosen(plan(true), true, None),
         false => chosen(plan(false), false, Some(NO_MODEL)),
-    }
+    })
 }
 
 /// What is said where nobody chose the stand-in.
 const NO_MODEL: &str = "no model is configured, so the stand-in answers, which knows a few words about orders, returns and hours";
 
-fn chosen(
-    plan: Plan,
-    is_live: bool,
-    note: Option<&'static str>,
-) -> anyhow::Result<Option<Chosen>> {
+/// Reads the configuration of a plan. Nothing where it has problems, which are told.
+fn chosen(plan: Plan, is_live: bool, note: Option<&'static str>) -> Option<Chosen> {
     match plan.load([]) {
-        Ok(config) => Ok(Some(Chosen { plan, config, note, is_live })),
+        Ok(config) => Some(Chosen {
+            plan,
+            config,
+            note,
+            is_live,
+        }),
         Err(problems) => {
             report::prompts(&problems);
             if is_live {
                 Screen::complaint("`--stand-in` does without the configured models");
             }
-            Ok(None)
+            None
         }
     }
 }

@@ -43,8 +43,8 @@ impl Record {
     /// Adds a step, what it brought about, and what models answered to each question meanwhile. Of several answers the last
     /// one counted.
     pub(super) fn add(&mut self, step: Recorded, seen: Seen, answers: Vec<Answer>) {
-        let summary = seen.events.iter().rev();
-        let summary = summary.filter_map(|(_, body)| body["summary"].as_str()).next();
+        let mut events = seen.events.iter().rev();
+        let summary = events.find_map(|(_, body)| body["summary"].as_str());
         if let Some(summary) = summary {
             self.summary = Some(summary.to_owned());
         }
@@ -65,7 +65,9 @@ impl Record {
             _ => None,
         });
         let about = format!("as it was tried out: {}", first.unwrap_or("a conversation"));
-        let mut text = String::from("# Saved by `frontdesk chat`. Say in the description what has to go right, and keep the assertions that say so.\n");
+        let mut text = String::from(
+            "# Saved by `frontdesk chat`. Say in the description what has to go right, and keep the assertions that say so.\n",
+        );
         let mut put = |line: String| {
             text.push_str(&line);
             text.push('\n');
@@ -151,13 +153,19 @@ fn asserts(step: &Recorded, seen: &Seen) -> Vec<String> {
     for (key, _) in &seen.texts {
         let mut line = String::new();
         // Writing to a text cannot fail.
-        let _ = write!(line, "{{ type: text-key, value: {} }}", Value::from(key.as_str()));
+        let _ = write!(
+            line,
+            "{{ type: text-key, value: {} }}",
+            Value::from(key.as_str())
+        );
         asserts.push(line);
     }
     for (name, body) in &seen.events {
         match body["reason"]["code"].as_str() {
             Some(code) if name == "handoff.requested" => {
-                asserts.push(format!("{{ type: handoff, value: {{ reason.code: {code} }} }}"));
+                asserts.push(format!(
+                    "{{ type: handoff, value: {{ reason.code: {code} }} }}"
+                ));
             }
             _ => asserts.push(format!("{{ type: event, value: {name} }}")),
         }
@@ -184,9 +192,17 @@ mod tests {
             Answer::Fault(Fault::Overloaded),
             Answer::Text(tricky.to_owned()),
         ];
-        record.add(Recorded::Says(tricky.to_owned(), String::new()), seen, answers);
+        record.add(
+            Recorded::Says(tricky.to_owned(), String::new()),
+            seen,
+            answers,
+        );
         assert!(record.was_asked());
-        record.add(Recorded::Advance(Duration::from_mins(90)), Seen::default(), Vec::new());
+        record.add(
+            Recorded::Advance(Duration::from_mins(90)),
+            Seen::default(),
+            Vec::new(),
+        );
         record.add(Recorded::Release, Seen::default(), Vec::new());
         let user = User {
             external_id: "a".to_owned(),

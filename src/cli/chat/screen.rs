@@ -29,9 +29,14 @@ impl Screen {
             (true, Some(models)) => models,
             _ => "the stand-in model".to_owned(),
         };
-        anstream::println!("{BOLD}{assistant}{PLAIN}, answered by {who}. {DIM}/help shows the commands.{PLAIN}");
+        anstream::println!(
+            "{BOLD}{assistant}{PLAIN}, answered by {who}. {DIM}/help shows the commands.{PLAIN}"
+        );
         if let Some(note) = note {
             Self::note(note);
+        }
+        if own.is_some_and(|own| own.desk.is_none()) {
+            Self::note("it has no `desk`, so nobody can be brought in");
         }
     }
 
@@ -97,12 +102,19 @@ impl Screen {
             .iter()
             .filter_map(|text| folder.rules().screen(text))
             .collect();
-        anstream::println!("{BOLD}rules{PLAIN} {DIM}in order; phrases are looked for first, descriptions are the model's to pick{PLAIN}");
+        anstream::println!(
+            "{BOLD}rules{PLAIN} {DIM}in order; phrases are looked for first, descriptions are the model's to pick{PLAIN}"
+        );
         for rule in folder.rules().iter() {
             let hit = hits.iter().find(|hit| hit.rule.name == rule.name);
             let mark = match hit {
-                Some(hit) => format!("{GREEN}met by the phrase{PLAIN} {} ({})", hit.phrase, hit.language),
-                None if rule.description.is_some() => format!("{DIM}no phrase met; the model may pick it{PLAIN}"),
+                Some(hit) => format!(
+                    "{GREEN}met by the phrase{PLAIN} {} ({})",
+                    hit.phrase, hit.language
+                ),
+                None if rule.description.is_some() => {
+                    format!("{DIM}no phrase met; the model may pick it{PLAIN}")
+                }
                 None => format!("{DIM}no phrase met{PLAIN}"),
             };
             anstream::println!("  {:<28} {:<9} {mark}", rule.name, action(&rule.action));

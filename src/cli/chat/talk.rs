@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::command::Command;
-use super::save::{Recorded, Record};
+use super::save::{Record, Recorded};
 use super::screen::Screen;
 use crate::cli::report;
 use crate::cli::stage::Stage;
@@ -40,7 +40,9 @@ impl<'a> Talk<'a> {
     pub(super) async fn begin(stage: &'a Stage, config: &'a Config) -> anyhow::Result<Self> {
         let user = customer(1);
         let prompts = stage.app.prompts(stage.assistant()).cloned();
-        let version = prompts.as_ref().map(|prompts| prompts.current().version().to_owned());
+        let version = prompts
+            .as_ref()
+            .map(|prompts| prompts.current().version().to_owned());
         Ok(Self {
             watch: Watch::begin(stage, &user, config).await?,
             record: Record::new(stage.clock.now()),
@@ -195,7 +197,10 @@ impl<'a> Talk<'a> {
             Screen::rules(&prompts.current(), &self.last);
         }
         let asked = self.stage.asked();
-        let last = asked.iter().rev().find(|asked| watch::prompt(asked).is_some());
+        let last = asked
+            .iter()
+            .rev()
+            .find(|asked| watch::prompt(asked).is_some());
         let is_of_last_step = self.record.was_asked();
         let messages = last.filter(|_| is_of_last_step).map(messages);
         Screen::prompt(&messages.unwrap_or_default());
@@ -206,14 +211,20 @@ impl<'a> Talk<'a> {
         if let Some(language) = &self.user.language {
             known.insert("language".to_owned(), language.clone().into());
         }
-        known.insert("external_id".to_owned(), self.user.external_id.clone().into());
+        known.insert(
+            "external_id".to_owned(),
+            self.user.external_id.clone().into(),
+        );
         anstream::println!("  {}", Value::Object(known));
     }
 
     fn show_clock(&self) {
         let assistant = self.config.assistants.get(self.stage.assistant());
         let zone = assistant.map(crate::config::AssistantConfig::zone);
-        Screen::clock(self.stage.clock.now(), &zone.unwrap_or(jiff::tz::TimeZone::UTC));
+        Screen::clock(
+            self.stage.clock.now(),
+            &zone.unwrap_or(jiff::tz::TimeZone::UTC),
+        );
     }
 }
 
@@ -230,7 +241,11 @@ fn customer(number: u32) -> User {
 fn messages(asked: &Exchange) -> Vec<(String, String)> {
     let body = asked.json();
     let messages = body["messages"].as_array().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     messages
         .iter()
         .map(|message| (text(&message["role"]), text(&message["content"])))

@@ -24,7 +24,7 @@ use crate::sandbox::{Answered, Braze, Desk, Exchange, Model, Phone};
 use crate::shutdown::Shutdown;
 use crate::store::Fate;
 
-pub(super) use plan::{ASSISTANT, Plan};
+pub(super) use plan::Plan;
 pub(super) use relay::Relay;
 
 /// How long the gateway may take to stop, in real time, before it is left to the end of the process.
@@ -134,7 +134,11 @@ impl Stage {
     }
 
     /// A customer writes. Gives the message's name.
-    pub(super) async fn says(&self, texted: &Texted<'_>, attributes: &serde_json::Map<String, Value>) -> anyhow::Result<MessageId> {
+    pub(super) async fn says(
+        &self,
+        texted: &Texted<'_>,
+        attributes: &serde_json::Map<String, Value>,
+    ) -> anyhow::Result<MessageId> {
         let answered = self.phone.posts(body(texted, attributes)?).await?;
         let Answered { status, body } = &answered;
         let id = body["message_id"].as_str();
@@ -163,14 +167,12 @@ impl Stage {
 
     /// Gives the requests to models so far, oldest first.
     pub(super) fn asked(&self) -> Vec<Exchange> {
-        match self.relays.is_empty() {
-            true => self.model.requests(),
-            false => {
-                let mut asked: Vec<_> = self.relays.iter().flat_map(Relay::requests).collect();
-                asked.sort_by_key(|exchange| exchange.at);
-                asked
-            }
+        if self.relays.is_empty() {
+            return self.model.requests();
         }
+        let mut asked: Vec<_> = self.relays.iter().flat_map(Relay::requests).collect();
+        asked.sort_by_key(|exchange| exchange.at);
+        asked
     }
 
     /// Stops everything.

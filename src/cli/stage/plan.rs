@@ -9,7 +9,7 @@ use crate::config::{Config, Environment, Source};
 use crate::problem::Problem;
 
 /// The name of the assistant where there is no configuration.
-pub(in crate::cli) const ASSISTANT: &str = "support";
+const ASSISTANT: &str = "support";
 
 /// The free disk that is enough for a conversation.
 const DISK_LOW_MIB: u64 = 32;
@@ -38,6 +38,18 @@ campaign_id = "stage"
 desk = "stage"
 business = { name = "Acme" }
 "#;
+
+/// Tables and keys of what a conversation with stand-ins does without.
+const NEIGHBOURS: [&str; 8] = [
+    "default_assistant",
+    "desks",
+    "log",
+    "operator",
+    "server",
+    "store",
+    "traces",
+    "workspaces",
+];
 
 /// Which assistant is played, and by which configuration.
 #[derive(Clone)]
@@ -119,17 +131,10 @@ impl Plan {
         let mut steps = key.split(['.', '[']);
         let (first, second, third) = (steps.next(), steps.next(), steps.next());
         match (first.unwrap_or_default(), second, third) {
-            ("models", ..) => self.is_live,
-            ("workspaces" | "desks" | "operator" | "server" | "store" | "traces" | "log", ..) => {
-                false
-            }
-            ("assistants", Some(name), Some("secrets" | "campaign_id" | "workspace")) => {
-                name == self.assistant && false
-            }
-            ("assistants", Some(_), Some("models" | "shares")) => self.is_live,
+            ("models", ..) | ("assistants", _, Some("models" | "shares")) => self.is_live,
+            ("assistants", _, Some("secrets" | "campaign_id" | "workspace")) => false,
             ("assistants", Some(name), _) => name == self.assistant,
-            ("default_assistant", ..) => false,
-            _ => true,
+            (first, ..) => !NEIGHBOURS.contains(&first),
         }
     }
 

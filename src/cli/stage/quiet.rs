@@ -96,7 +96,11 @@ impl Stage {
                 return Ok(true);
             }
             let is_awaited = look.open <= self.unanswered.load(Ordering::Relaxed);
-            same = if look == last && is_awaited { same + 1 } else { 0 };
+            same = if look == last && is_awaited {
+                same + 1
+            } else {
+                0
+            };
             last = look;
         }
         Ok(last.counts.is_all_done())

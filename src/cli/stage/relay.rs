@@ -58,7 +58,9 @@ pub(super) async fn before_all(
 ) -> anyhow::Result<Vec<Relay>> {
     let mut relays = Vec::new();
     for (name, model) in &mut config.models {
-        let base = model.base_url().context(format!("model `{name}` has no address"))?;
+        let base = model
+            .base_url()
+            .context(format!("model `{name}` has no address"))?;
         let (relay, url) = Relay::start(base, shutdown).await?;
         model.base_url = Some(url);
         relays.push(relay);
@@ -80,7 +82,11 @@ impl Relay {
         let stop = shutdown.clone();
         shutdown.spawn(async move {
             let server = axum::serve(listener, router);
-            drop(server.with_graceful_shutdown(async move { stop.stopping().await }).await);
+            drop(
+                server
+                    .with_graceful_shutdown(async move { stop.stopping().await })
+                    .await,
+            );
         });
         Ok((relay, url))
     }
@@ -88,7 +94,10 @@ impl Relay {
     /// Gives what was asked, oldest first.
     pub(super) fn requests(&self) -> Vec<Exchange> {
         let passed = self.0.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        passed.iter().map(|passed| passed.exchange.clone()).collect()
+        passed
+            .iter()
+            .map(|passed| passed.exchange.clone())
+            .collect()
     }
 
     /// Gives what was answered, with the time and the question, oldest first; nothing for what got no JSON.
@@ -168,8 +177,6 @@ struct Broken;
 async fn take(State(relay): State<Relay>, request: Request) -> Response {
     match relay.pass(request).await {
         Ok(response) => response,
-        Err(Broken) => {
-            (StatusCode::BAD_GATEWAY, "the model was not reached").into_response()
-        }
+        Err(Broken) => (StatusCode::BAD_GATEWAY, "the model was not reached").into_response(),
     }
 }

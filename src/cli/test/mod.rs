@@ -43,7 +43,7 @@ pub(super) struct Options {
     /// Asks the configured models in place of the scripted one; this costs what they cost
     #[arg(long)]
     live: bool,
-    /// Writes the results as JUnit XML, for continuous integration
+    /// Writes the results as `JUnit` XML, for continuous integration
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Writes the results as JSON
@@ -64,7 +64,6 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Exit> {
     let suites = match suites(&options) {
         Ok(suites) => suites,
         Err(Unfit::Failed(error)) => return Err(error),
-        Err(Unfit::Wrong(problems)) => return Ok(wrong(&problems)),
         Err(Unfit::Told) => return Ok(Exit::Problems),
     };
     let plays = match plays(&suites, &options) {
@@ -86,7 +85,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Exit> {
     }
     shown::summary(&ran);
     write(options.junit.as_deref(), || shown::junit(&ran))?;
-    write(options.json.as_deref(), || format!("{:#}\n", shown::json(&ran)))?;
+    write(options.json.as_deref(), || {
+        format!("{:#}\n", shown::json(&ran))
+    })?;
     match ran.iter().all(|one| one.failures.is_empty()) {
         true => Ok(Exit::Fine),
         false => Ok(Exit::Failed),
@@ -118,8 +119,6 @@ fn nothing(suites: &[Suite], options: &Options) -> anyhow::Error {
 enum Unfit {
     /// Something cannot be read.
     Failed(anyhow::Error),
-    /// What is written is wrong.
-    Wrong(Vec<Problem>),
     /// It was told already.
     Told,
 }
@@ -136,9 +135,15 @@ fn suites(options: &Options) -> Result<Vec<Suite>, Unfit> {
     if options.paths.is_empty() {
         let (source, config) = configuration(file)?;
         let suites = config.assistants.iter().map(|(name, assistant)| {
+            let prompts = app::prompt_source(assistant);
+            let plan = match &prompts {
+                // They prove the folder that we ship, by the business that they were written for.
+                prompts::Source::BuiltIn if !options.live => Plan::bare(None),
+                _ => Plan::configured(source.clone(), name, options.live),
+            };
             Ok(Suite {
-                plan: Arc::new(Plan::configured(source.clone(), name, options.live)),
-                files: files_of(&app::prompt_source(assistant))?,
+                plan: Arc::new(plan),
+                files: files_of(&prompts)?,
             })
         });
         return suites.collect();
@@ -196,7 +201,10 @@ impl Found {
         let is_folder = std::fs::metadata(path).with_context(unread)?.is_dir();
         let is_prompts = |folder: &Path| folder.join("rules.toml").exists();
         let absolute = std::fs::canonicalize(path).with_context(unread)?;
-        let folder = absolute.ancestors().take(3).find(|folder| is_prompts(folder));
+        let folder = absolute
+            .ancestors()
+            .take(3)
+            .find(|folder| is_prompts(folder));
         let shown = folder.map(|folder| shown_as(path, &absolute, folder));
         let files = match is_folder {
             false => vec![one(path)?],
@@ -208,7 +216,10 @@ impl Found {
                 }
                 names.retain(|name| is_yaml(name));
                 names.sort_unstable();
-                names.iter().map(|name| one(name)).collect::<anyhow::Result<_>>()?
+                names
+                    .iter()
+                    .map(|name| one(name))
+                    .collect::<anyhow::Result<_>>()?
             }
         };
         Ok(Self {
@@ -244,8 +255,13 @@ impl Found {
 
 /// Gives a folder around a path as the operator would write it.
 fn shown_as(path: &Path, absolute: &Path, folder: &Path) -> PathBuf {
-    let up = absolute.strip_prefix(folder).map_or(0, |rest| rest.components().count());
-    let shown = path.ancestors().nth(up).filter(|shown| !shown.as_os_str().is_empty());
+    let up = absolute
+        .strip_prefix(folder)
+        .map_or(0, |rest| rest.components().count());
+    let shown = path
+        .ancestors()
+        .nth(up)
+        .filter(|shown| !shown.as_os_str().is_empty());
     shown.map_or_else(|| folder.to_owned(), Path::to_owned)
 }
 
@@ -307,7 +323,11 @@ fn plays(suites: &[Suite], options: &Options) -> Result<Vec<Play>, Vec<Problem>>
             told.push(problem);
         }
     }
-    if told.is_empty() { Ok(plays) } else { Err(told) }
+    if told.is_empty() {
+        Ok(plays)
+    } else {
+        Err(told)
+    }
 }
 
 /// Prompt folders that were loaded, by where they are and what they are told.
@@ -321,16 +341,13 @@ impl Loaded {
             let source = app::prompt_source(assistant);
             let business = serde_json::Value::Object(assistant.business.clone());
             let key = format!("{source:?} {} {business}", assistant.language());
-            let prompts = match self.0.get(&key) {
-                Some(prompts) => prompts.clone(),
-                None => {
-                    let language = assistant.language();
-                    let prompts = Prompts::open(source, language, assistant.business.clone())?;
-                    self.0.insert(key, prompts.clone());
-                    prompts
-                }
-            };
-            all.push((name.clone(), prompts));
+            if !self.0.contains_key(&key) {
+                let language = assistant.language();
+                let prompts = Prompts::open(source, language, assistant.business.clone())?;
+                self.0.insert(key.clone(), prompts);
+            }
+            let prompts = self.0.get(&key).cloned();
+            all.extend(prompts.map(|prompts| (name.clone(), prompts)));
         }
         Ok(all)
     }

@@ -11,8 +11,6 @@ use super::table::{Field, Findings, Table};
 use super::yaml::{self, Kind, Node};
 use crate::problem::Problem;
 
-pub(super) use asserts::TYPES;
-
 /// When a test begins that does not say otherwise: a Monday morning.
 const START: &str = "2026-03-02T09:00:00Z";
 
@@ -45,7 +43,7 @@ pub(super) fn read(file: &File) -> Result<Vec<Test>, Vec<Problem>> {
 /// Counts the line, from 1, that a byte stands in.
 fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    before.split(|byte| *byte == b'\n').count()
 }
 
 fn tests(file: &File, root: &Node, findings: &mut Findings) -> Vec<Test> {
@@ -57,7 +55,9 @@ fn tests(file: &File, root: &Node, findings: &mut Findings) -> Vec<Test> {
         return Vec::new();
     };
     let settings = settings(table.take("settings"), findings);
-    let clock = table.take("clock").and_then(|field| clock(&field, findings));
+    let clock = table
+        .take("clock")
+        .and_then(|field| clock(&field, findings));
     let mut tests = Vec::new();
     match table.take("tests") {
         Some(field) => {
@@ -70,7 +70,11 @@ fn tests(file: &File, root: &Node, findings: &mut Findings) -> Vec<Test> {
                 settings,
                 clock: clock.or_else(|| START.parse().ok()),
             };
-            tests.extend(items.iter().filter_map(|item| test(&shared, item, findings)));
+            tests.extend(
+                items
+                    .iter()
+                    .filter_map(|item| test(&shared, item, findings)),
+            );
         }
         None => findings.add(
             "tests",
@@ -110,21 +114,21 @@ fn test(shared: &Shared<'_>, field: &Field<'_>, findings: &mut Findings) -> Opti
         .take_any("model")
         .map(|field| answers(&field, findings));
     let summary = table.take("summary").and_then(|f| f.text(findings));
-    let mut all_settings = shared.settings.clone();
-    all_settings.extend(settings(table.take("settings"), findings));
+    let mut own = shared.settings.clone();
+    own.extend(settings(table.take("settings"), findings));
     let live = live(table.take("live"), findings);
     let turns = turns(shared.file, &mut table, findings);
-    let line = line(&shared.file.text, table.span.start);
+    let begins = table.span.start;
     table.finish(findings);
     Some(Test {
         file: shared.file.name.clone(),
-        line,
+        line: line(&shared.file.text, begins),
         description: description?,
         user: user?,
         clock: clock?,
         model,
         summary,
-        settings: all_settings,
+        settings: own,
         live,
         turns,
     })
@@ -143,7 +147,11 @@ fn clock(field: &Field<'_>, findings: &mut Findings) -> Option<Timestamp> {
 }
 
 fn live(field: Option<Field<'_>>, findings: &mut Findings) -> Live {
-    let words = [("also", Live::Also), ("never", Live::Never), ("only", Live::Only)];
+    let words = [
+        ("also", Live::Also),
+        ("never", Live::Never),
+        ("only", Live::Only),
+    ];
     field
         .and_then(|field| field.one_of(&words, findings))
         .unwrap_or_default()
@@ -335,19 +343,14 @@ fn texts(field: &Field<'_>, findings: &mut Findings) -> Vec<String> {
 fn agent(field: &Field<'_>, findings: &mut Findings) -> Option<Step> {
     let mut table = Table::of(field, findings)?;
     let release = table.take("release");
-    let step = match release.as_ref().and_then(|field| field.node.text()) {
-        Some("true") => Some(Step::Release),
-        _ => {
-            field.cured(
-                "says nothing that an agent does",
-                "`agent: {release: true}`",
-                findings,
-            );
-            None
-        }
-    };
+    let release = release.as_ref().and_then(|field| field.node.text());
+    let releases = release == Some("true");
+    if !releases {
+        let help = "`agent: {release: true}`";
+        field.cured("says nothing that an agent does", help, findings);
+    }
     table.finish(findings);
-    step
+    releases.then_some(Step::Release)
 }
 
 #[cfg(test)]

@@ -38,14 +38,20 @@ pub(super) async fn judge(
     threshold: Option<f64>,
     said: Said<'_>,
 ) -> anyhow::Result<Verdict> {
-    let own = config.assistants.get(assistant).context("no such assistant")?;
+    let own = config
+        .assistants
+        .get(assistant)
+        .context("no such assistant")?;
     let name = config.models_of(own).first().copied();
     let name = name.context("no model is configured")?;
     let model = config.models.get(name).context("no such model")?;
     let clock = Clock::system();
     let target = Target::new(name, model, clock.clone())?;
     let lineup = Lineup::new(vec![target], Vec::new(), WITHIN, clock);
-    let (meter, conversation) = (Meter::default(), ConversationId(new_id(Timestamp::UNIX_EPOCH)));
+    let (meter, conversation) = (
+        Meter::default(),
+        ConversationId(new_id(Timestamp::UNIX_EPOCH)),
+    );
     let asking = Asking {
         customer: "judge",
         conversation,
@@ -88,15 +94,14 @@ fn verdict(rubric: &str, threshold: Option<f64>, answer: &str) -> Verdict {
         (Some(_), None) => false,
         (None, _) => true,
     };
-    match passes && is_enough {
-        true => Verdict::Passed,
-        false => {
-            let reason = object["reason"].as_str().unwrap_or("no reason given");
-            let score = score.map(|score| format!(" (score {score})"));
-            let score = score.unwrap_or_default();
-            Verdict::Failed(format!("expected {}; the judge: {reason}{score}", quoted(rubric)))
-        }
+    if passes && is_enough {
+        return Verdict::Passed;
     }
+    let reason = object["reason"].as_str().unwrap_or("no reason given");
+    let score = score.map(|score| format!(" (score {score})"));
+    let score = score.unwrap_or_default();
+    let rubric = quoted(rubric);
+    Verdict::Failed(format!("expected {rubric}; the judge: {reason}{score}"))
 }
 
 #[cfg(test)]

@@ -131,8 +131,10 @@ impl Play {
             for assert in &turn.asserts {
                 let verdict = match &assert.check {
                     Check::Rubric { .. } if !self.is_live => {
-                        ran.skipped
-                            .push(format!("line {}: `{}` needs --live", assert.line, assert.name));
+                        ran.skipped.push(format!(
+                            "line {}: `{}` needs --live",
+                            assert.line, assert.name
+                        ));
                         continue;
                     }
                     Check::Rubric { rubric, threshold } => {
@@ -158,7 +160,12 @@ impl Play {
             ran.fail(0, self.test.line, "model", message);
         }
         if !stage.end().await {
-            ran.fail(0, self.test.line, "the stage", "the gateway did not stop well".to_owned());
+            ran.fail(
+                0,
+                self.test.line,
+                "the stage",
+                "the gateway did not stop well".to_owned(),
+            );
         }
         Ok(())
     }
@@ -176,7 +183,11 @@ impl Play {
                     if place > 0 {
                         self.pass(*gap, stage).await?;
                     }
-                    let media = if place == 0 { media.join(" ") } else { String::new() };
+                    let media = if place == 0 {
+                        media.join(" ")
+                    } else {
+                        String::new()
+                    };
                     ran.say("customer", shown(text, &media));
                     let message = stage
                         .says(&self.texted(text, &media), &self.test.user.attributes)
@@ -194,7 +205,9 @@ impl Play {
             }
             Step::Release => {
                 ran.say("agent", "gives the conversation back".to_owned());
-                let conversation = watch.conversation().context("there is no conversation yet")?;
+                let conversation = watch
+                    .conversation()
+                    .context("there is no conversation yet")?;
                 stage.releases(conversation).await?;
                 self.settle(stage, watch).await?;
             }
@@ -225,15 +238,13 @@ impl Play {
 
     /// Lets the time between two messages go by.
     async fn pass(&self, gap: Duration, stage: &Stage) -> anyhow::Result<()> {
-        match self.is_live {
-            true => Clock::system().sleep(gap).await,
-            false => {
-                stage.breathe().await?;
-                stage.clock.advance(gap);
-                stage.breathe().await?;
-            }
+        if self.is_live {
+            Clock::system().sleep(gap).await;
+            return Ok(());
         }
-        Ok(())
+        stage.breathe().await?;
+        stage.clock.advance(gap);
+        stage.breathe().await
     }
 
     /// Gives the time that a turn with real models may take: what the assistant's own deadline is, and a little more.
@@ -334,5 +345,6 @@ fn shown(text: &str, media: &str) -> String {
 
 /// Writes a time as people say it.
 pub(in crate::cli) fn in_words(time: Duration) -> String {
-    jiff::SignedDuration::try_from(time).map_or_else(|_| format!("{time:?}"), |time| format!("{time:#}"))
+    jiff::SignedDuration::try_from(time)
+        .map_or_else(|_| format!("{time:?}"), |time| format!("{time:#}"))
 }

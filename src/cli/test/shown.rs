@@ -18,7 +18,10 @@ pub(super) fn one(ran: &Ran) {
     let place = format!("{DIM}{}:{}{PLAIN}", test.file, test.line);
     if ran.is_left_out {
         let why = ran.skipped.join("; ");
-        anstream::println!("{YELLOW}skip{PLAIN} {} {DIM}({why}){PLAIN}", test.description);
+        anstream::println!(
+            "{YELLOW}skip{PLAIN} {} {DIM}({why}){PLAIN}",
+            test.description
+        );
     } else if ran.failures.is_empty() {
         anstream::println!("{GREEN}pass{PLAIN} {}", test.description);
     } else {
@@ -33,7 +36,10 @@ pub(super) fn one(ran: &Ran) {
 /// Shows how many passed.
 pub(super) fn summary(ran: &[Ran]) {
     let counts = Counts::of(ran);
-    let seconds = ran.iter().map(|one| one.took.as_secs_f64()).fold(0.0, f64::max);
+    let seconds = ran
+        .iter()
+        .map(|one| one.took.as_secs_f64())
+        .fold(0.0, f64::max);
     let failed = match counts.failed {
         0 => String::new(),
         failed => format!(", {RED}{failed} failed{PLAIN}"),
@@ -42,7 +48,11 @@ pub(super) fn summary(ran: &[Ran]) {
         0 => String::new(),
         skipped => format!(", {skipped} skipped"),
     };
-    let judged: usize = ran.iter().filter(|one| !one.is_left_out).map(|one| one.skipped.len()).sum();
+    let judged: usize = ran
+        .iter()
+        .filter(|one| !one.is_left_out)
+        .map(|one| one.skipped.len())
+        .sum();
     let judged = match judged {
         0 => String::new(),
         judged => format!(", {judged} assertions not judged"),
@@ -96,10 +106,11 @@ fn told(ran: &Ran) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().fold(String::new(), |all, line| all + "     " + line + "\n")
+    text.lines()
+        .fold(String::new(), |all, line| all + "     " + line + "\n")
 }
 
-/// Gives the results as JUnit has them: a suite for each file.
+/// Gives the results as `JUnit` has them: a suite for each file.
 pub(super) fn junit(ran: &[Ran]) -> String {
     let total = Counts::of(ran);
     let mut xml = format!(
@@ -118,7 +129,9 @@ pub(super) fn junit(ran: &[Ran]) -> String {
             counts.failed,
             counts.skipped
         );
-        suite.iter().for_each(|one| case(one, &mut xml));
+        for one in suite {
+            case(one, &mut xml);
+        }
         xml.push_str("  </testsuite>\n");
     }
     xml + "</testsuites>\n"
@@ -145,7 +158,10 @@ fn case(ran: &Ran, xml: &mut String) {
         );
     } else if ran.is_left_out {
         let why = escaped(&ran.skipped.join("; "));
-        let _ = writeln!(xml, ">\n      <skipped message=\"{why}\"/>\n    </testcase>");
+        let _ = writeln!(
+            xml,
+            ">\n      <skipped message=\"{why}\"/>\n    </testcase>"
+        );
     } else {
         xml.push_str("/>\n");
     }

@@ -124,7 +124,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl<'a> Field<'a> {
+impl Field<'_> {
     /// Says what is wrong with it.
     pub(super) fn wrong(&self, message: &str, findings: &mut Findings) {
         self.cured(message, "", findings);
@@ -152,18 +152,12 @@ impl<'a> Field<'a> {
 
     /// Gives its items, where it has to be a list.
     pub(super) fn list(&self, findings: &mut Findings) -> Vec<Self> {
-        match &self.node.kind {
-            Kind::List(_) => self.items(),
-            _ => {
-                let found = self.node.described();
-                self.cured(
-                    &format!("expected a list, found {found}"),
-                    "begin each item with `- `",
-                    findings,
-                );
-                Vec::new()
-            }
+        if matches!(self.node.kind, Kind::List(_)) {
+            return self.items();
         }
+        let message = format!("expected a list, found {}", self.node.described());
+        self.cured(&message, "begin each item with `- `", findings);
+        Vec::new()
     }
 
     /// Gives its text.

@@ -16,7 +16,7 @@ const LETTERS: u64 = 5;
 const PATTERN_BYTES: usize = 1024 * 1024;
 
 /// Every type, with what its value is. Each may stand with `not-` before it.
-pub(in crate::cli::test) const TYPES: [(&str, &str); 22] = [
+const TYPES: [(&str, &str); 22] = [
     ("contains", "a text"),
     ("contains-all", "a list of texts"),
     ("contains-any", "a list of texts"),
@@ -103,9 +103,8 @@ struct Reading<'t, 'a> {
 
 impl Reading<'_, '_> {
     fn check(mut self, findings: &mut Findings) -> Option<Check> {
-        let contains = |values, any, exact| {
-            Some(Check::Words(Words::Contains { values, any, exact }))
-        };
+        let contains =
+            |values, any, exact| Some(Check::Words(Words::Contains { values, any, exact }));
         let check = match self.name {
             "equals" => Some(Check::Words(Words::Equals(self.text(findings)?))),
             "starts-with" => Some(Check::Words(Words::StartsWith(self.text(findings)?))),
@@ -173,7 +172,9 @@ impl Reading<'_, '_> {
     fn regex(&self, findings: &mut Findings) -> Option<Check> {
         let value = self.value(findings)?;
         let pattern = value.text(findings)?;
-        let built = RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES).build();
+        let built = RegexBuilder::new(&pattern)
+            .size_limit(PATTERN_BYTES)
+            .build();
         match built {
             Ok(regex) => Some(Check::Words(Words::Regex(regex))),
             Err(error) => {

@@ -92,17 +92,61 @@ fn a_whole_file_is_read() {
 #[case("tests: [{turns: [{user: hi}]}]", "tests[0].description", "missing")]
 #[case("tests: [{description: a}]", "tests[0].turns", "missing")]
 #[case("tests: [{description: a, turns: []}]", "tests[0].turns", "1 to 200")]
-#[case("tests: [{description: a, turns: [{}]}]", "tests[0].turns[0]", "nothing that happens")]
-#[case("tests: [{description: a, turns: [{user: hi, advance: 1m}]}]", "tests[0].turns[0]", "more than one")]
-#[case("tests: [{description: a, turns: [{user: hi, says: x}]}]", "tests[0].turns[0].says", "not known")]
-#[case("tests: [{description: a, turns: [{advance: soon}]}]", "tests[0].turns[0].advance", "unit")]
-#[case("tests: [{description: a, turns: [{agent: {sleep: true}}]}]", "tests[0].turns[0].agent", "nothing that an agent")]
-#[case("tests: [{description: a, turns: [{down: weather}]}]", "tests[0].turns[0].down", "`weather`")]
-#[case("tests: [{description: a, clock: noon, turns: [{user: hi}]}]", "tests[0].clock", "a date and a time")]
-#[case("tests: [{description: a, model: [{error: sulks}], turns: [{user: hi}]}]", "tests[0].model[0].error", "`sulks` is not known")]
-#[case("tests: [{description: a, model: [{reply: a, action: dance}], turns: [{user: hi}]}]", "tests[0].model[0].action", "`dance`")]
-#[case("tests: [{description: a, settings: {a: {b: 1}}, turns: [{user: hi}]}]", "tests[0].settings.a", "one value")]
-#[case("tests: [{description: a, live: maybe, turns: [{user: hi}]}]", "tests[0].live", "`maybe`")]
+#[case(
+    "tests: [{description: a, turns: [{}]}]",
+    "tests[0].turns[0]",
+    "nothing that happens"
+)]
+#[case(
+    "tests: [{description: a, turns: [{user: hi, advance: 1m}]}]",
+    "tests[0].turns[0]",
+    "more than one"
+)]
+#[case(
+    "tests: [{description: a, turns: [{user: hi, says: x}]}]",
+    "tests[0].turns[0].says",
+    "not known"
+)]
+#[case(
+    "tests: [{description: a, turns: [{advance: soon}]}]",
+    "tests[0].turns[0].advance",
+    "unit"
+)]
+#[case(
+    "tests: [{description: a, turns: [{agent: {sleep: true}}]}]",
+    "tests[0].turns[0].agent",
+    "nothing that an agent"
+)]
+#[case(
+    "tests: [{description: a, turns: [{down: weather}]}]",
+    "tests[0].turns[0].down",
+    "`weather`"
+)]
+#[case(
+    "tests: [{description: a, clock: noon, turns: [{user: hi}]}]",
+    "tests[0].clock",
+    "a date and a time"
+)]
+#[case(
+    "tests: [{description: a, model: [{error: sulks}], turns: [{user: hi}]}]",
+    "tests[0].model[0].error",
+    "`sulks` is not known"
+)]
+#[case(
+    "tests: [{description: a, model: [{reply: a, action: dance}], turns: [{user: hi}]}]",
+    "tests[0].model[0].action",
+    "`dance`"
+)]
+#[case(
+    "tests: [{description: a, settings: {a: {b: 1}}, turns: [{user: hi}]}]",
+    "tests[0].settings.a",
+    "one value"
+)]
+#[case(
+    "tests: [{description: a, live: maybe, turns: [{user: hi}]}]",
+    "tests[0].live",
+    "`maybe`"
+)]
 fn what_is_wrong_with_a_file_is_told_with_its_place(
     #[case] text: &str,
     #[case] key: &str,
@@ -125,7 +169,11 @@ fn what_is_wrong_with_a_file_is_told_with_its_place(
 #[case("{type: sends, value: many}", "value", "whole number")]
 #[case("{type: latency}", "value", "missing")]
 #[case("{type: cost, threshold: -1}", "threshold", "number from 0")]
-#[case("{type: contains, value: a, threshold: 1}", "threshold", "means nothing")]
+#[case(
+    "{type: contains, value: a, threshold: 1}",
+    "threshold",
+    "means nothing"
+)]
 #[case("{type: handoff, value: now}", "value", "keys with values")]
 #[case("{type: state, value: asleep}", "value", "`asleep`")]
 #[case("{type: equals, value: a, weight: 2}", "weight", "not known")]

@@ -38,9 +38,7 @@ impl Script {
         let Some(answers) = &test.model else {
             return script;
         };
-        let mut state = script.state();
-        state.answers = answers.iter().cloned().collect();
-        drop(state);
+        script.state().answers = answers.iter().cloned().collect();
         let summary = test.summary.clone().unwrap_or_else(|| SUMMARY.to_owned());
         let own = script.clone();
         stage
@@ -62,7 +60,7 @@ impl Script {
     /// Says that answers were never asked for.
     pub(super) fn left_over(&self) -> Option<String> {
         let left = self.state().answers.len();
-        (left > 0).then(|| format!("the model was never asked for the last {left} of its answers"))
+        (left > 0).then(|| format!("{left} of the model's answers were never asked for"))
     }
 
     fn reply(&self, request: &Value, summary: &str) -> Reply {

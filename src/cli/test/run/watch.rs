@@ -161,7 +161,11 @@ impl<'a> Watch<'a> {
 
     /// Tells whether a recipient is the customer: by his id, or by the digits of his number.
     fn is_own(&self, recipient: &str) -> bool {
-        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        let digits = |text: &str| {
+            text.chars()
+                .filter(char::is_ascii_digit)
+                .collect::<String>()
+        };
         let same = |own: &String| own == recipient || digits(own) == recipient;
         self.customer.iter().any(same)
     }
@@ -225,9 +229,9 @@ fn told(status: Option<u16>, answer: Option<&Value>) -> Answer {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(object)) if object.contains_key("reply") => {
             let known = ["reply", "action", "rule", "reason", "language"];
-            let kept = object.into_iter().filter(|(key, value)| {
-                known.contains(&key.as_str()) && !value.is_null()
-            });
+            let kept = object
+                .into_iter()
+                .filter(|(key, value)| known.contains(&key.as_str()) && !value.is_null());
             Answer::Object(kept.collect())
         }
         _ if text.is_empty() => Answer::Fault(Fault::Empty),
@@ -240,10 +244,12 @@ pub(in crate::cli) fn recognised(folder: &Arc<Folder>, sent: &[String]) -> Vec<(
     let mut found = Vec::new();
     for said in sent {
         let said = plain(said);
-        let texts = folder.texts().map(|(language, key, text)| {
-            (plain(text), key.to_owned(), language.to_string())
-        });
-        let inside: Vec<_> = texts.filter(|(text, ..)| said.contains(text.as_str())).collect();
+        let texts = folder
+            .texts()
+            .map(|(language, key, text)| (plain(text), key.to_owned(), language.to_string()));
+        let inside: Vec<_> = texts
+            .filter(|(text, ..)| said.contains(text.as_str()))
+            .collect();
         let is_part = |text: &String| {
             let mut others = inside.iter();
             others.any(|(other, ..)| other.len() > text.len() && other.contains(text.as_str()))
