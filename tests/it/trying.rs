@@ -490,3 +490,21 @@ fn a_chat_needs_an_assistant_that_is_there_and_the_key_of_its_model() {
     let shown = chats(folder.path(), &["--stand-in"], "hello there, my friend\n");
     assert!(shown.contains("replied"), "{shown}");
 }
+
+#[test]
+fn the_example_of_the_guide_passes() {
+    let readme = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    crate::prompts::copy(&shipped(), folder.path());
+    let example = rest.split("```").next().unwrap();
+    std::fs::write(folder.path().join("tests/example.yaml"), example).unwrap();
+    let ended = frontdesk(folder.path(), &["test", "tests/example.yaml"]);
+    let shown = text(&ended.stdout);
+    assert_eq!(
+        ended.status.code(),
+        Some(0),
+        "{shown}{}",
+        text(&ended.stderr)
+    );
+}

@@ -376,7 +376,8 @@ impl World {
 
     /// Waits until every message has an outcome and every delivery has left.
     pub(crate) async fn rest(&self) {
-        self.until("everything to be done", Counts::is_all_done).await;
+        self.until("everything to be done", Counts::is_all_done)
+            .await;
         self.told().await;
     }
 
