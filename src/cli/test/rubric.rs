@@ -36,6 +36,7 @@ pub(super) async fn judge(
     assistant: &str,
     rubric: &str,
     threshold: Option<f64>,
+    is_negated: bool,
     said: Said<'_>,
 ) -> anyhow::Result<Verdict> {
     let own = config
@@ -63,7 +64,15 @@ pub(super) async fn judge(
     }];
     let completed = lineup.complete(SYSTEM, &turns, WITHIN, &asking).await;
     let completed = completed.map_err(|fault| anyhow!("the judge gave no answer: {fault}"))?;
-    Ok(verdict(rubric, threshold, &completed.text.0))
+    Ok(match judgement(threshold, &completed.text.0) {
+        Some(judged) if judged.passes != is_negated => Verdict::Passed,
+        Some(judged) => {
+            let not = if is_negated { "not " } else { "" };
+            let rubric = quoted(rubric);
+            Verdict::Failed(format!("expected {not}{rubric}; the judge: {}", judged.why))
+        }
+        None => Verdict::Failed(format!("the judge said {}", quoted(&completed.text.0))),
+    })
 }
 
 fn question(rubric: &str, said: &Said<'_>) -> String {
@@ -79,29 +88,28 @@ fn question(rubric: &str, said: &Said<'_>) -> String {
     .to_string()
 }
 
-/// Reads the judge's answer; what is no judgement passes nothing.
-fn verdict(rubric: &str, threshold: Option<f64>, answer: &str) -> Verdict {
-    let object = answer.find('{').zip(answer.rfind('}'));
-    let object = object.and_then(|(start, end)| answer.get(start..=end));
-    let object: Option<Value> = object.and_then(|text| serde_json::from_str(text).ok());
-    let Some(object) = object else {
-        return Verdict::Failed(format!("the judge said {}", quoted(answer)));
-    };
-    let score = object["score"].as_f64();
-    let passes = object["pass"].as_bool().unwrap_or_default();
+/// What the judge found.
+struct Judged {
+    passes: bool,
+    why: String,
+}
+
+/// Reads the judge's answer; nothing where it is no judgement, which proves neither one thing nor the other.
+fn judgement(threshold: Option<f64>, answer: &str) -> Option<Judged> {
+    let (start, end) = answer.find('{').zip(answer.rfind('}'))?;
+    let object: Value = serde_json::from_str(answer.get(start..=end)?).ok()?;
+    let (passes, score) = (object["pass"].as_bool()?, object["score"].as_f64());
     let is_enough = match (threshold, score) {
         (Some(threshold), Some(score)) => score >= threshold,
         (Some(_), None) => false,
         (None, _) => true,
     };
-    if passes && is_enough {
-        return Verdict::Passed;
-    }
     let reason = object["reason"].as_str().unwrap_or("no reason given");
     let score = score.map(|score| format!(" (score {score})"));
-    let score = score.unwrap_or_default();
-    let rubric = quoted(rubric);
-    Verdict::Failed(format!("expected {rubric}; the judge: {reason}{score}"))
+    Some(Judged {
+        passes: passes && is_enough,
+        why: format!("{reason}{}", score.unwrap_or_default()),
+    })
 }
 
 #[cfg(test)]
@@ -117,14 +125,21 @@ mod tests {
     #[case(Some(0.5), r#"{"pass": true, "score": 0.4}"#, false)]
     #[case(Some(0.5), r#"{"pass": true}"#, false)]
     #[case(None, r#"{"pass": false, "score": 1}"#, false)]
-    #[case(None, "It is fine.", false)]
-    #[case(None, "{}", false)]
     fn a_judgement_passes_where_it_says_so(
         #[case] threshold: Option<f64>,
         #[case] answer: &str,
         #[case] passes: bool,
     ) {
-        let verdict = verdict("polite", threshold, answer);
-        assert_eq!(verdict == Verdict::Passed, passes, "{verdict:?}");
+        let judged = judgement(threshold, answer).unwrap();
+        assert_eq!(judged.passes, passes, "{}", judged.why);
+    }
+
+    #[rstest]
+    #[case("It is fine.")]
+    #[case("{}")]
+    #[case("} {")]
+    #[case(r#"{"pass": "yes"}"#)]
+    fn what_is_no_judgement_proves_nothing(#[case] answer: &str) {
+        assert!(judgement(None, answer).is_none());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::case::{Check, Live, Neighbour, Setting, Step, Test};
+use super::case::{Answer, Check, Live, Neighbour, Setting, Step, Test};
 use super::checks::{self, Verdict};
 use super::rubric;
 use crate::cli::stage::{self, Cast, Stage};
@@ -98,15 +98,10 @@ impl Play {
             rules: Vec::new(),
             took: Duration::ZERO,
         };
-        match (self.test.live, self.is_live) {
-            (Live::Never, true) => ran.leave_out("it says `live: never`"),
-            (Live::Only, false) => ran.leave_out("it says `live: only`: run it with --live"),
-            _ => {
-                if let Err(error) = self.play(&mut ran).await {
-                    let message = format!("{error:#}");
-                    ran.fail(0, self.test.line, "the stage", message);
-                }
-            }
+        if let Some(why) = left_out(&self.test, self.is_live) {
+            ran.leave_out(why);
+        } else if let Err(error) = self.play(&mut ran).await {
+            ran.fail(0, self.test.line, "the stage", format!("{error:#}"));
         }
         ran.took = real.elapsed();
         ran
@@ -142,9 +137,9 @@ impl Play {
                             conversation: &ran.conversation,
                             sent: &seen.sent,
                         };
-                        rubric::judge(&self.config, assistant, rubric, *threshold, said)
-                            .await
-                            .map(|verdict| negated(verdict, assert.is_negated))?
+                        let (rubric, is_not) = (rubric.as_str(), assert.is_negated);
+                        rubric::judge(&self.config, assistant, rubric, *threshold, is_not, said)
+                            .await?
                     }
                     _ => checks::check(assert, &seen),
                 };
@@ -304,6 +299,23 @@ impl Ran {
     }
 }
 
+/// Says why a test is not played, where it is not.
+fn left_out(test: &Test, is_live: bool) -> Option<&'static str> {
+    let answers = test.model.iter().flatten();
+    let mut faults = answers.filter(|answer| matches!(answer, Answer::Fault(_)));
+    let mut outages = test.turns.iter().map(|turn| &turn.step);
+    match (test.live, is_live) {
+        (Live::Never, true) => Some("it says `live: never`"),
+        (Live::Only, false) => Some("it says `live: only`: run it with --live"),
+        // A real model cannot be told to fail.
+        (_, true) if faults.next().is_some() => Some("its script has faults"),
+        (_, true) if outages.any(|step| *step == Step::Down(Neighbour::Model)) => {
+            Some("it takes the model down")
+        }
+        _ => None,
+    }
+}
+
 /// Finds the settings that are at fault for what is wrong with a configuration.
 pub(super) fn blamed(problems: Vec<Problem>, test: &Test) -> Vec<Problem> {
     let mut blamed = Vec::new();
@@ -325,14 +337,6 @@ pub(super) fn blamed(problems: Vec<Problem>, test: &Test) -> Vec<Problem> {
         }
     }
     blamed
-}
-
-fn negated(verdict: Verdict, is_negated: bool) -> Verdict {
-    match (verdict, is_negated) {
-        (Verdict::Passed, true) => Verdict::Failed("it is so, and should not be".to_owned()),
-        (Verdict::Failed(_), true) => Verdict::Passed,
-        (verdict, false) => verdict,
-    }
 }
 
 fn shown(text: &str, media: &str) -> String {
