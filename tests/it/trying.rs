@@ -127,7 +127,7 @@ tests:
     model: [{ reply: "Hello there." }]
     turns:
       - user: hello
-        assert: [{ type: equals, value: Hello there. }, { type: prompt-contains, value: Mark }]
+        assert: [{ type: contains, value: Hello there. }, { type: prompt-contains, value: Mark }]
   - description: stop is heard
     model: []
     turns:
@@ -169,9 +169,9 @@ fn what_fails_is_told_with_the_conversation_and_in_both_formats() {
     for told in [
         "FAIL hello is answered",
         "a.yaml:3",
-        "turn 1, line 7, equals: expected \"<Good> & bye\"; the customer got \"Hello there.\"",
+        "turn 1, line 7, contains: expected \"<Good> & bye\"; the customer got \"",
         "customer: hello",
-        "assistant: Hello there.",
+        "Hello there.",
         "outcome: replied",
         "pass stop is heard",
         "1 passed, 1 failed",
@@ -190,7 +190,7 @@ fn what_fails_is_told_with_the_conversation_and_in_both_formats() {
         "{junit}"
     );
     let results: Value = serde_json::from_str(&read(&folder.path().join("r.json"))).unwrap();
-    assert_eq!(results["tests"][0]["failures"][0]["type"], "equals");
+    assert_eq!(results["tests"][0]["failures"][0]["type"], "contains");
     assert_eq!(results["tests"][0]["result"], "failed");
 }
 

@@ -247,9 +247,7 @@ pub(in crate::cli) fn recognised(folder: &Arc<Folder>, sent: &[String]) -> Vec<(
         let texts = folder
             .texts()
             .map(|(language, key, text)| (plain(text), key.to_owned(), language.to_string()));
-        let inside: Vec<_> = texts
-            .filter(|(text, ..)| said.contains(text.as_str()))
-            .collect();
+        let inside: Vec<_> = texts.filter(|(text, ..)| holds(&said, text)).collect();
         let is_part = |text: &String| {
             let mut others = inside.iter();
             others.any(|(other, ..)| other.len() > text.len() && other.contains(text.as_str()))
@@ -258,6 +256,19 @@ pub(in crate::cli) fn recognised(folder: &Arc<Folder>, sent: &[String]) -> Vec<(
         found.extend(whole.map(|(_, key, language)| (key.clone(), language.clone())));
     }
     found
+}
+
+/// Tells whether a fixed text stands in what was sent. Where it names a value in braces, anything may stand.
+fn holds(said: &str, text: &str) -> bool {
+    let mut rest = said;
+    let mut pieces = text.split('{');
+    let first = pieces.next().unwrap_or_default();
+    let after = pieces.map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
+    [first].into_iter().chain(after).all(|piece| {
+        let found = rest.find(piece);
+        rest = found.map_or("", |at| &rest[at + piece.len()..]);
+        found.is_some()
+    })
 }
 
 /// Gives a text with single spaces.
@@ -289,4 +300,59 @@ fn lines(seen: &Seen) -> Vec<(&'static str, String)> {
         ("outcome", format!("{outcome}{}", rule.unwrap_or_default()))
     });
     sent.chain(events).chain(outcome).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("Hello. We are back.", "We are back.", true)]
+    #[case("We are back on Monday at 9.", "We are back {opens}.", true)]
+    #[case("We are gone.", "We are back {opens}.", false)]
+    #[case("at 9. We are back", "We are back {opens}.", false)]
+    #[case("a 1 b 2 c", "a {x} b {y} c", true)]
+    #[case("a 1 c 2 b", "a {x} b {y} c", false)]
+    fn a_text_is_known_whatever_is_filled_in(
+        #[case] said: &str,
+        #[case] text: &str,
+        #[case] holds: bool,
+    ) {
+        assert_eq!(super::holds(said, text), holds);
+    }
+
+    #[rstest]
+    #[case(Some(200), r#"{"choices": [{"message": {"content": "Hi."}}]}"#, Answer::Text("Hi.".to_owned()))]
+    #[case(
+        Some(200),
+        r#"{"choices": [{"message": {"content": ""}}]}"#,
+        Answer::Fault(Fault::Empty)
+    )]
+    #[case(Some(200), "[]", Answer::Fault(Fault::BadResponse))]
+    #[case(Some(429), "{}", Answer::Fault(Fault::RateLimited))]
+    #[case(Some(500), "{}", Answer::Fault(Fault::Overloaded))]
+    #[case(None, "{}", Answer::Fault(Fault::Timeout))]
+    fn a_real_answer_becomes_one_of_a_script(
+        #[case] status: Option<u16>,
+        #[case] body: &str,
+        #[case] expected: Answer,
+    ) {
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(told(status, Some(&body)), expected);
+    }
+
+    #[test]
+    fn an_object_keeps_what_a_script_knows() {
+        let content = r#"{"reply": "Hi.", "action": "answer", "rule": null, "mood": "good"}"#;
+        let body = serde_json::json!({ "choices": [{ "message": { "content": content } }] });
+        let Answer::Object(object) = told(Some(200), Some(&body)) else {
+            panic!("{body}");
+        };
+        assert_eq!(
+            Value::Object(object),
+            serde_json::json!({ "reply": "Hi.", "action": "answer" })
+        );
+    }
 }
