@@ -121,7 +121,7 @@ fn choose(options: &Options) -> anyhow::Result<Option<Chosen>> {
             name.to_owned()
         }
     };
-    let plan = |is_live| Plan::configured(source.clone(), &assistant, is_live);
+    let plan = |is_live| Plan::configured(source.clone(), &known, &assistant, is_live);
     if options.stand_in {
         return Ok(chosen(plan(false), false, None));
     }

@@ -135,11 +135,18 @@ impl Screen {
     }
 }
 
-fn action(action: &Action) -> &'static str {
-    match action {
-        Action::Escalate => "escalate",
-        Action::OptOut => "opt_out",
-        Action::OptIn => "opt_in",
-        Action::Reply { .. } => "reply",
+/// Gives the name that a rules file has for an action: that of the variant, in small letters.
+fn action(action: &Action) -> String {
+    let variant = format!("{action:?}");
+    let mut name = String::new();
+    for letter in variant
+        .chars()
+        .take_while(|letter| letter.is_alphanumeric())
+    {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
     }
+    name
 }

@@ -139,7 +139,13 @@ impl Stage {
         texted: &Texted<'_>,
         attributes: &serde_json::Map<String, Value>,
     ) -> anyhow::Result<MessageId> {
-        let answered = self.phone.posts(body(texted, attributes)?).await?;
+        // Two messages with the same words are two messages: each is a send of its own.
+        let dispatch = Uuid::now_v7().simple().to_string();
+        let texted = Texted {
+            dispatch_id: &dispatch,
+            ..texted.clone()
+        };
+        let answered = self.phone.posts(body(&texted, attributes)?).await?;
         let Answered { status, body } = &answered;
         let id = body["message_id"].as_str();
         let id = id.and_then(|id| Uuid::parse_str(id).ok());

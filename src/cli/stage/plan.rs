@@ -11,6 +11,9 @@ use crate::problem::Problem;
 /// The name of the assistant where there is no configuration.
 const ASSISTANT: &str = "support";
 
+/// The name of its desk.
+const DESK: &str = "stage";
+
 /// The free disk that is enough for a conversation.
 const DISK_LOW_MIB: u64 = 32;
 
@@ -58,6 +61,8 @@ pub(in crate::cli) struct Plan {
     environment: Environment,
     /// The name of the assistant.
     pub(in crate::cli) assistant: String,
+    /// The name of its desk, where it has one.
+    desk: Option<String>,
     /// The folder to read in place of the one that is configured.
     folder: Option<PathBuf>,
     /// Whether the configured models are asked.
@@ -66,11 +71,18 @@ pub(in crate::cli) struct Plan {
 
 impl Plan {
     /// Plays an assistant of a configuration.
-    pub(in crate::cli) fn configured(source: Source, assistant: &str, is_live: bool) -> Self {
+    pub(in crate::cli) fn configured(
+        source: Source,
+        config: &Config,
+        assistant: &str,
+        is_live: bool,
+    ) -> Self {
+        let own = config.assistants.get(assistant);
         Self {
             source,
             environment: Environment::of_process(),
             assistant: assistant.to_owned(),
+            desk: own.and_then(|own| own.desk.clone()),
             folder: None,
             is_live,
         }
@@ -82,6 +94,7 @@ impl Plan {
             source: Source::from_text("the built-in configuration for tests", BARE),
             environment: Secrets::make().environment(),
             assistant: ASSISTANT.to_owned(),
+            desk: Some(DESK.to_owned()),
             folder,
             is_live: false,
         }
@@ -93,12 +106,11 @@ impl Plan {
         settings: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Config, Vec<Problem>> {
         let mut environment = self.environment.clone();
+        let mut keys = Vec::new();
         for (key, value) in settings {
-            let key = match key.strip_prefix("assistant.") {
-                Some(rest) => format!("assistants.{}.{rest}", self.assistant),
-                None => key.to_owned(),
-            };
+            let key = self.full(key);
             environment = environment.overriding(&key, value);
+            keys.push(key);
         }
         let mut config = match Config::load(self.source.clone(), &environment) {
             Ok(config) => config,
@@ -108,7 +120,9 @@ impl Plan {
                 let mut problems = wrong.problems;
                 match config.map(|config| *config).filter(is_there) {
                     Some(config) => {
-                        problems.retain(|problem| self.matters(&problem.key));
+                        problems.retain(|problem| {
+                            self.matters(&problem.key) || keys.contains(&problem.key)
+                        });
                         if !problems.is_empty() {
                             return Err(self.placed(problems));
                         }
@@ -124,6 +138,16 @@ impl Plan {
             assistant.prompts = Some(folder.clone());
         }
         Ok(config)
+    }
+
+    /// Gives the whole path of a key: `assistant.` and `desk.` stand for the tables of this one.
+    fn full(&self, key: &str) -> String {
+        let (table, rest) = key.split_once('.').unwrap_or((key, ""));
+        match (table, &self.desk) {
+            ("assistant", _) => format!("assistants.{}.{rest}", self.assistant),
+            ("desk", Some(desk)) => format!("desks.{desk}.{rest}"),
+            _ => key.to_owned(),
+        }
     }
 
     /// Tells whether a key means something to a conversation with stand-ins.
@@ -218,7 +242,7 @@ pub(super) fn bend(config: &mut Config, outside: &Outside<'_>) -> anyhow::Result
         }
     }
     config.workspaces = bare.workspaces;
-    let desk = bare.desks.get("stage").context("the stage has no desk")?;
+    let desk = bare.desks.get(DESK).context("the stage has no desk")?;
     for own in config.desks.values_mut() {
         own.url.clone_from(&desk.url);
         own.signing_key = desk.signing_key.clone();

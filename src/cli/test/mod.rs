@@ -139,7 +139,7 @@ fn suites(options: &Options) -> Result<Vec<Suite>, Unfit> {
             let plan = match &prompts {
                 // They prove the folder that we ship, by the business that they were written for.
                 prompts::Source::BuiltIn if !options.live => Plan::bare(None),
-                _ => Plan::configured(source.clone(), name, options.live),
+                _ => Plan::configured(source.clone(), &config, name, options.live),
             };
             Ok(Suite {
                 plan: Arc::new(plan),
@@ -240,7 +240,7 @@ impl Found {
         let named = known.and_then(|(source, config)| {
             let mut assistants = config.assistants.iter();
             let (name, _) = assistants.find(|(_, own)| same(own.prompts.as_ref()))?;
-            Some(Plan::configured(source.clone(), name, is_live))
+            Some(Plan::configured(source.clone(), config, name, is_live))
         });
         match named {
             Some(plan) => Ok(plan),

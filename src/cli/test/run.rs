@@ -322,6 +322,7 @@ pub(super) fn blamed(problems: Vec<Problem>, test: &Test) -> Vec<Problem> {
     for problem in problems {
         let is_of = |setting: &&Setting| {
             let key = setting.key.trim_start_matches("assistant.");
+            let key = key.trim_start_matches("desk.");
             problem.key.ends_with(key) || key.starts_with(&problem.key) && !problem.key.is_empty()
         };
         match test.settings.iter().find(is_of) {
