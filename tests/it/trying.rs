@@ -431,7 +431,7 @@ fn a_chat_takes_over_prompts_that_change_and_keeps_the_old_ones_where_they_break
     let mut say_until = |told: &str| {
         // The change is noticed when the system tells of it; each message looks again.
         for _ in 0..600 {
-            stdin.write_all(b"hello\n").unwrap();
+            stdin.write_all(b"/reset\nhello\n").unwrap();
             let mut shown = String::new();
             while !shown.contains(" s]") {
                 shown += &lines.next().unwrap().unwrap();

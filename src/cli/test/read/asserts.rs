@@ -37,14 +37,13 @@ const TYPES: [(&str, &str); 22] = [
     ("rule", "the name of a rule, or nothing for none"),
     ("sends", "how many messages the customer gets"),
     ("starts-with", "a text"),
-    ("state", "`assistant`, `offered`, `pending` or `human`"),
+    ("state", "`assistant`, `pending` or `human`"),
     ("text-key", "the key of a text in texts/*.toml"),
 ];
 
 /// Who can have a conversation.
-const STATES: [(&str, &str); 4] = [
+const STATES: [(&str, &str); 3] = [
     ("assistant", "assistant"),
-    ("offered", "offered"),
     ("pending", "pending"),
     ("human", "human"),
 ];
