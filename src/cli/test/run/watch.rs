@@ -266,7 +266,10 @@ fn holds(said: &str, text: &str) -> bool {
     let after = pieces.map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
     [first].into_iter().chain(after).all(|piece| {
         let found = rest.find(piece);
-        rest = found.map_or("", |at| &rest[at + piece.len()..]);
+        rest = match found {
+            Some(at) => &rest[at + piece.len()..],
+            None => "",
+        };
         found.is_some()
     })
 }
