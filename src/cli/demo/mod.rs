@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use uuid::Uuid;
 
 use super::Exit;
-use super::stage::{Folder, random, signing_key};
+use super::stage::{Folder, random};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Source};

@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::{random, signing_key};
 use crate::config::{Config, Environment, Source};
+use crate::handoff::DeskConfig;
 use crate::problem::Problem;
 
 /// The name of the assistant where there is no configuration.
@@ -244,9 +245,16 @@ pub(super) fn bend(config: &mut Config, outside: &Outside<'_>) -> anyhow::Result
     config.workspaces = bare.workspaces;
     let desk = bare.desks.get(DESK).context("the stage has no desk")?;
     for own in config.desks.values_mut() {
-        own.url.clone_from(&desk.url);
-        own.signing_key = desk.signing_key.clone();
-        own.secrets.clone_from(&desk.secrets);
+        // The terms are the desk's own; whatever it understands, the stand-in takes our own JSON.
+        *own = DeskConfig {
+            idle: own.idle,
+            ack_within: own.ack_within,
+            on_timeout: own.on_timeout,
+            customer_may_return: own.customer_may_return,
+            language: own.language.clone(),
+            summary_within: own.summary_within,
+            ..desk.clone()
+        };
     }
     for assistant in config.assistants.values_mut() {
         assistant.secrets.clone_from(&stage.secrets);
