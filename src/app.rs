@@ -108,7 +108,22 @@ impl App {
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(counters::of(config, &clock));
         let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
-        Self::start_with(Arc::new(store), metrics, config, clock).await
+        let prompts = load_prompts(config).map_err(StartError::Prompts)?;
+        let app = Self::start_with(Arc::new(store), prompts, metrics, config, clock).await?;
+        app.watch_prompts();
+        Ok(app)
+    }
+
+    /// Starts everything with prompt folders that were loaded before, one for each assistant, and that stay as they are:
+    /// for who starts many gateways, since to load a folder takes far longer than to start one.
+    pub async fn start_prompted(
+        prompts: Vec<(String, Prompts)>,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let metrics = Arc::new(counters::of(config, &clock));
+        let store = Sqlite::open(&config.store, clock.clone(), metrics.store().clone())?;
+        Self::start_with(Arc::new(store), prompts, metrics, config, clock).await
     }
 
     /// Starts everything on a store that is open already.
@@ -118,16 +133,19 @@ impl App {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(counters::of(config, &clock));
-        Self::start_with(store, metrics, config, clock).await
+        let prompts = load_prompts(config).map_err(StartError::Prompts)?;
+        let app = Self::start_with(store, prompts, metrics, config, clock).await?;
+        app.watch_prompts();
+        Ok(app)
     }
 
     async fn start_with(
         store: Arc<dyn Store>,
+        prompts: Vec<(String, Prompts)>,
         metrics: Arc<Metrics>,
         config: &Config,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let prompts = load_prompts(config).map_err(StartError::Prompts)?;
         let traces = Traces::start(&config.traces, &clock, metrics.spans())?;
         let outside = Outside::connect(config, &clock, &metrics, traces.tracer())?;
         let shutdown = Shutdown::new();
@@ -159,9 +177,6 @@ impl App {
             config.reply.on_unknown.into(),
         )
         .await?;
-        for (_, prompts) in &prompts {
-            prompts::watch(prompts.clone(), clock.clone(), &shutdown);
-        }
         entrances.serve(config, doors, memory);
         Ok(Self {
             address,
@@ -173,6 +188,13 @@ impl App {
             clock,
             drain: config.server.drain,
         })
+    }
+
+    /// Reads each prompt folder anew whenever it changes, from here on.
+    fn watch_prompts(&self) {
+        for (_, prompts) in &self.prompts {
+            prompts::watch(prompts.clone(), self.clock.clone(), &self.shutdown);
+        }
     }
 
     /// Gives the address that it listens on.
@@ -188,6 +210,12 @@ impl App {
     /// Gives the store, for who asks what became of things.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Gives the prompt folder of an assistant.
+    pub fn prompts(&self, assistant: &str) -> Option<&Prompts> {
+        let mut all = self.prompts.iter();
+        all.find_map(|(name, prompts)| (name == assistant).then_some(prompts))
     }
 
     /// Waits until something inside starts the stop: a worker that died.
@@ -230,10 +258,7 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
     let mut loaded = Vec::new();
     let mut problems = Vec::new();
     for (name, assistant) in &config.assistants {
-        let source = assistant
-            .prompts
-            .clone()
-            .map_or(Source::BuiltIn, Source::Directory);
+        let source = prompt_source(assistant);
         match Prompts::open(source, assistant.language(), assistant.business.clone()) {
             Ok(prompts) => {
                 problems.extend(unruled_sends(name, assistant, &prompts));
@@ -267,6 +292,12 @@ fn unruled_sends(name: &str, assistant: &AssistantConfig, prompts: &Prompts) -> 
         }
     }
     problems
+}
+
+/// Tells where the prompt folder of an assistant is.
+pub fn prompt_source(assistant: &AssistantConfig) -> Source {
+    let folder = assistant.prompts.clone();
+    folder.map_or(Source::BuiltIn, Source::Directory)
 }
 
 /// Tells how long into the stop a request may begin so that even the slowest is answered before its end: what is cut

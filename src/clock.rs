@@ -14,6 +14,8 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     System(Instant),
+    /// The machine's own, and how far it is set ahead.
+    Ahead(Instant, Arc<watch::Sender<Duration>>),
     Manual(Timestamp, Arc<watch::Sender<Timestamp>>),
 }
 
@@ -26,6 +28,14 @@ impl Clock {
     /// Gives the machine's own clock.
     pub fn system() -> Self {
         Self(Kind::System(Instant::now()))
+    }
+
+    /// Gives the machine's own clock, which [`Clock::advance`] sets ahead: for people who try what comes later.
+    pub fn settable() -> Self {
+        Self(Kind::Ahead(
+            Instant::now(),
+            Arc::new(watch::channel(Duration::ZERO).0),
+        ))
     }
 
     /// Gives a clock that stands at `start` until [`Clock::advance`] moves it.
@@ -41,6 +51,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let now = match &self.0 {
             Kind::System(_) => Timestamp::now(),
+            Kind::Ahead(_, ahead) => later(Timestamp::now(), *ahead.borrow()),
             Kind::Manual(_, time) => *time.borrow(),
         };
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
@@ -50,16 +61,19 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Kind::System(start) => start.elapsed(),
+            Kind::Ahead(start, ahead) => start.elapsed().saturating_add(*ahead.borrow()),
             Kind::Manual(start, time) => {
                 Duration::try_from(time.borrow().duration_since(*start)).unwrap_or_default()
             }
         }
     }
 
-    /// Moves a manual clock forward and wakes who waited for the time between; a system clock stays as it is.
+    /// Moves a manual or settable clock forward and wakes who waited for the time between; a system clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Kind::Manual(_, time) = &self.0 {
-            time.send_modify(|now| *now = later(*now, by));
+        match &self.0 {
+            Kind::System(_) => {}
+            Kind::Ahead(_, ahead) => ahead.send_modify(|ahead| *ahead = ahead.saturating_add(by)),
+            Kind::Manual(_, time) => time.send_modify(|now| *now = later(*now, by)),
         }
     }
 
@@ -75,6 +89,21 @@ impl Clock {
             Kind::System(_) => {
                 let left = deadline.duration_since(self.now());
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+            }
+            Kind::Ahead(_, ahead) => {
+                let mut moved = ahead.subscribe();
+                loop {
+                    moved.mark_unchanged();
+                    let left = deadline.duration_since(self.now());
+                    let left = Duration::try_from(left).unwrap_or_default();
+                    if left.is_zero() {
+                        return;
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(left) => {}
+                        _ = moved.changed() => {}
+                    }
+                }
             }
             // The sender lives in this very clock, so the wait cannot end by its loss.
             Kind::Manual(_, time) => drop(time.subscribe().wait_for(|now| *now >= deadline).await),
@@ -122,6 +151,21 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleeper.await;
         assert_eq!(clock.now().as_second(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_settable_clock_runs_and_wakes_sleepers_when_it_is_set_ahead() {
+        let clock = Clock::settable();
+        let (began, ran) = (clock.now(), clock.elapsed());
+        let sleeper = clock.sleep(Duration::from_hours(5));
+        tokio::pin!(sleeper);
+        clock.advance(Duration::from_hours(4));
+        assert!(futures_util::poll!(&mut sleeper).is_pending());
+        clock.advance(Duration::from_hours(1));
+        sleeper.await;
+        assert!(clock.now().duration_since(began) >= jiff::SignedDuration::from_hours(5));
+        assert!(clock.elapsed().saturating_sub(ran) >= Duration::from_hours(5));
+        clock.sleep(Duration::from_millis(1)).await;
     }
 
     #[tokio::test]

@@ -141,7 +141,8 @@
 //! 9. **Every limit has a name,** a value and a reason, as a constant or a key of the configuration.
 //!
 //! Two habits make these testable. Time is an argument ([`clock::Clock`]), so no test sleeps. And deciding is apart from
-//! doing: [`turn::screen`] and [`turn::judge`] have no IO, no await and no clock.
+//! doing: [`turn::screen`] and [`turn::judge`] have no IO, no await and no clock. An operator's own conversation tests
+//! (`frontdesk test`) profit from both: each is played through the whole gateway, between stand-ins, on a clock of its own.
 //!
 //! # What is deliberately absent
 //!

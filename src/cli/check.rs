@@ -122,7 +122,8 @@ fn read(file: Option<&Path>) -> Result<Config, Unloaded> {
     Config::load(source, &Environment::of_process()).map_err(Unloaded::Wrong)
 }
 
-fn find(file: Option<&Path>) -> anyhow::Result<Source> {
+/// Finds the configuration's text.
+pub(super) fn find(file: Option<&Path>) -> anyhow::Result<Source> {
     let name = file.unwrap_or(Path::new(DEFAULT_FILE)).display();
     Source::find(file).with_context(|| format!("cannot read the configuration file {name}"))
 }

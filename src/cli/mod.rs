@@ -1,6 +1,7 @@
 //! The command line: arguments, and one file a command.
 
 mod backup;
+mod chat;
 mod check;
 mod demo;
 mod models;
@@ -8,6 +9,8 @@ mod report;
 mod sandbox;
 mod serve;
 mod setup;
+mod stage;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +38,10 @@ enum Command {
     Setup(setup::Where),
     /// Asks each configured model a short question and shows what came of it; the gateway may run meanwhile.
     Models(models::Options),
+    /// Talks to an assistant in the terminal, through the whole gateway; nothing leaves but questions to its models.
+    Chat(chat::Options),
+    /// Plays the conversation tests of the prompt folders; it needs no account and no key.
+    Test(test::Options),
     /// Shows the whole gateway at work on this machine; it needs no account, key or file.
     Demo(demo::Options),
     /// Runs a stand-in for a model, Braze or a desk, to try a configuration against.
@@ -76,6 +83,8 @@ pub fn run() -> ExitCode {
         Command::Setup(place) => Ok(setup::run(&place)),
         Command::Backup(options) => backup::run(&options),
         Command::Models(options) => on_runtime(models::run(options)),
+        Command::Chat(options) => on_runtime(chat::run(options)),
+        Command::Test(options) => on_runtime(test::run(options)),
         Command::Demo(options) => on_runtime(demo::run(options)),
         Command::Sandbox(stand_in) => on_runtime(sandbox::run(stand_in)),
     };

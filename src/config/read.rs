@@ -42,6 +42,20 @@ impl Environment {
         )
     }
 
+    /// Gives the same with another variable, or with another value of it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Gives the same with a variable that overrides a key, a path with dots.
+    #[must_use]
+    pub fn overriding(self, key: &str, value: &str) -> Self {
+        let name = key.replace('.', "__").to_ascii_uppercase();
+        self.with(&format!("{OVERRIDE}{name}"), value)
+    }
+
     /// Gives the value of a variable.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)

@@ -142,6 +142,11 @@ impl Folder {
         self.texts.get(key, language).unwrap_or_default()
     }
 
+    /// Gives every canned text: its language, its key, and what it says.
+    pub fn texts(&self) -> impl Iterator<Item = (Language, &str, &str)> {
+        self.texts.iter()
+    }
+
     /// Renders the system prompt.
     pub fn system(&self, context: &SystemContext<'_>) -> Result<String, PromptError> {
         let context = self.constants.system(context);

@@ -36,7 +36,13 @@ pub enum Source {
     Directory(PathBuf),
 }
 
-/// The folder that is compiled in; a debug build reads it from the source tree.
+/// Where the conversation tests of a folder stand in it. They are no part of its version.
+const TESTS: &str = "tests/";
+
+/// The longest file of tests: as long as the longest of texts.
+const TESTS_BYTES_MAX: u64 = DATA_BYTES_MAX;
+
+/// The folder that is compiled in.
 #[derive(Embed)]
 #[folder = "prompts/support/"]
 struct BuiltIn;
@@ -80,6 +86,26 @@ impl Source {
             .in_file(self.name_of(""))
             .help("write it elsewhere, then rename it");
         (Files::new(), vec![unrest])
+    }
+
+    /// Reads the conversation tests of the folder: names and texts, sorted by name. None where there are none.
+    pub fn tests(&self) -> io::Result<Vec<(String, String)>> {
+        let mut paths: Vec<String> = match self {
+            Self::BuiltIn => BuiltIn::iter().map(Cow::into_owned).collect(),
+            Self::Directory(directory) => match names(&directory.join(TESTS)) {
+                Ok(names) => names.iter().map(|name| format!("{TESTS}{name}")).collect(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => return Err(error),
+            },
+        };
+        paths.retain(|path| is_test(path));
+        paths.sort_unstable();
+        let read = |path: &String| {
+            let bytes = self.bytes(path, TESTS_BYTES_MAX)?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            Ok((self.name_of(path), text))
+        };
+        paths.iter().map(read).collect()
     }
 
     fn look(&self) -> (Files, Vec<Problem>) {
@@ -204,6 +230,13 @@ pub(super) fn version(files: &Files) -> String {
 /// Gives the language tag in the path of a text file.
 pub(super) fn language_tag(path: &str) -> Option<&str> {
     path.strip_prefix("texts/")?.strip_suffix(".toml")
+}
+
+/// Tells whether a path is that of a file of tests.
+fn is_test(path: &str) -> bool {
+    let extension = Path::new(path).extension();
+    let is_yaml = extension.is_some_and(|extension| extension == "yaml" || extension == "yml");
+    path.starts_with(TESTS) && is_yaml
 }
 
 /// What a path means to a folder.

@@ -162,6 +162,14 @@ impl Texts {
         texts.map(String::as_str)
     }
 
+    /// Gives every text with its language and its key.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Language, &str, &str)> {
+        self.languages.iter().flat_map(|(language, texts)| {
+            let texts = texts.iter();
+            texts.map(|(key, text)| (*language, key.as_str(), text.as_str()))
+        })
+    }
+
     /// Gives the languages that have texts.
     pub(super) fn languages(&self) -> impl Iterator<Item = Language> {
         self.languages.keys().copied()

@@ -231,6 +231,13 @@ pub struct Counts {
     pub quarantined: u64,
 }
 
+impl Counts {
+    /// Tells whether every message has an outcome and every delivery has left.
+    pub fn is_all_done(&self) -> bool {
+        self.waiting == 0 && self.claimed == 0 && self.open_deliveries.iter().all(|open| *open == 0)
+    }
+}
+
 /// How large the store is and what room it has, as it was found within the last second or at the last write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreSize {

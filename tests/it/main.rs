@@ -52,6 +52,7 @@ mod store;
 mod summaries;
 mod supersede;
 mod traces;
+mod trying;
 mod ways;
 mod webhooks;
 mod world;

@@ -155,3 +155,57 @@ async fn a_wish_to_stop_supersedes_an_answer_at_once() {
     assert_eq!(world.outcomes("ana"), ["canned", "canned"]);
     world.end().await;
 }
+
+#[tokio::test]
+async fn five_messages_within_two_seconds_get_one_answer_to_all() {
+    let world = World::start().await;
+    world.model.script([Reply::says("All five.")]);
+    let words = ["hi", "I ordered", "a jacket", "where is it", "please"];
+    for word in words {
+        world.says("ana", word).await;
+        world.clock.advance(Duration::from_millis(400));
+        world.breathe().await;
+    }
+    world.pass(SECOND).await;
+    assert_eq!(world.heard("ana"), ["All five."]);
+    assert_eq!(world.model.request_count(), 1);
+    assert_eq!(question(&world), [words.join("\n")]);
+    assert_eq!(world.outcomes("ana"), ["replied"; 5]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_never_pauses_is_answered_within_the_cap_and_two_supersedes() {
+    /// `burst.cap`: a burst that goes on is answered that long after it began.
+    const CAP: Duration = Duration::from_secs(8);
+    /// What the model takes for an answer.
+    const THINKS: Duration = Duration::from_secs(2);
+    const PAUSE: Duration = Duration::from_millis(500);
+    let world = World::start().await;
+    world.model.misbehave(Plan::delay(THINKS));
+    let began = world.clock.elapsed();
+    let mut said = 0;
+    // Each of the two supersedes begins another burst, and the answer after them stands.
+    let most = CAP * 3 + THINKS + PAUSE * 2;
+    while world.heard("ana").is_empty() {
+        let passed = world.clock.elapsed().saturating_sub(began);
+        assert!(passed <= most, "no answer after {passed:?}");
+        said += 1;
+        world.says("ana", &format!("message {said}")).await;
+        world.clock.advance(PAUSE);
+        world.breathe().await;
+    }
+    assert!(
+        world.model.request_count() <= 3,
+        "two were superseded at most"
+    );
+    let answered = world.outcomes("ana");
+    let replied = answered.iter().filter(|outcome| *outcome == "replied");
+    assert!(
+        replied.count() >= 16,
+        "the answer is to all that came before the call: {answered:?}"
+    );
+    world.within(Duration::from_mins(1)).await;
+    assert_eq!(world.outcomes("ana"), vec!["replied"; said]);
+    world.end().await;
+}

@@ -358,7 +358,7 @@ impl World {
     pub(crate) async fn within(&self, time: Duration) {
         for _ in 0..=time.as_secs() {
             let counts = self.app.store().counts().await.unwrap();
-            if is_done(&counts) {
+            if counts.is_all_done() {
                 return self.told().await;
             }
             self.clock.advance(Duration::from_secs(1));
@@ -376,7 +376,8 @@ impl World {
 
     /// Waits until every message has an outcome and every delivery has left.
     pub(crate) async fn rest(&self) {
-        self.until("everything to be done", is_done).await;
+        self.until("everything to be done", Counts::is_all_done)
+            .await;
         self.told().await;
     }
 
@@ -505,11 +506,6 @@ pub(crate) fn rows(folder: &Path, sql: &str) -> Vec<String> {
     let mut statement = file.prepare(sql).unwrap();
     let rows = statement.query_map((), |row| row.get(0)).unwrap();
     rows.map(Result::unwrap).collect()
-}
-
-/// Tells whether every message has an outcome and every delivery has left.
-fn is_done(counts: &Counts) -> bool {
-    counts.waiting == 0 && counts.claimed == 0 && counts.open_deliveries == [0, 0]
 }
 
 fn phone(app: &App, assistant: &str) -> Phone {

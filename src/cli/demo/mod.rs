@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use uuid::Uuid;
 
 use super::Exit;
+use super::stage::{Folder, random};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Source};
@@ -253,27 +254,4 @@ impl Stage {
             )),
         }
     }
-}
-
-/// A folder that goes with the demo.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn make() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("frontdesk-demo-{}", Uuid::now_v7()));
-        std::fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is left to the system's own cleaning.
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
-/// Gives a secret; two UUIDs hold 148 random bits.
-fn random() -> String {
-    format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
 }
