@@ -234,7 +234,13 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
             .prompts
             .clone()
             .map_or(Source::BuiltIn, Source::Directory);
-        match Prompts::open(source, assistant.language(), assistant.business.clone()) {
+        let peers = config.peers_of(name);
+        match Prompts::open_among(
+            source,
+            assistant.language(),
+            assistant.business.clone(),
+            peers,
+        ) {
             Ok(prompts) => {
                 problems.extend(unruled_sends(name, assistant, &prompts));
                 loaded.push((name.clone(), prompts));
