@@ -259,7 +259,13 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
     let mut problems = Vec::new();
     for (name, assistant) in &config.assistants {
         let source = prompt_source(assistant);
-        match Prompts::open(source, assistant.language(), assistant.business.clone()) {
+        let peers = config.peers_of(name);
+        match Prompts::open_among(
+            source,
+            assistant.language(),
+            assistant.business.clone(),
+            peers,
+        ) {
             Ok(prompts) => {
                 problems.extend(unruled_sends(name, assistant, &prompts));
                 loaded.push((name.clone(), prompts));

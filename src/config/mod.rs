@@ -232,6 +232,18 @@ impl Config {
         }
     }
 
+    /// Gives the names of the other assistants that an assistant can pass a customer on to: those who answer through the same
+    /// workspace, since only that has the number that he writes to.
+    pub fn peers_of(&self, name: &str) -> Vec<String> {
+        let workspace = |assistant: &AssistantConfig| {
+            meant(assistant.workspace.as_deref(), &self.workspaces).map(str::to_owned)
+        };
+        let own = self.assistants.get(name).map(workspace);
+        let others = self.assistants.iter().filter(|(other, _)| *other != name);
+        let peers = others.filter(|(_, other)| Some(workspace(other)) == own);
+        peers.map(|(other, _)| other.clone()).collect()
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
         let listeners = [&mut self.server.tls, &mut self.operator.tls];

@@ -2,6 +2,7 @@
 
 mod act;
 mod conversation;
+mod course;
 mod customer;
 mod delivery;
 mod guard;
@@ -19,6 +20,7 @@ pub use act::Act;
 pub use conversation::{
     Conversation, EndReason, Handoff, HandoffReason, Owner, Pause, PauseReason, Summary,
 };
+pub use course::{Aftermath, Course, Help, Offer};
 pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,
@@ -31,5 +33,5 @@ pub use language::Language;
 pub use message::{Author, Message, Said};
 pub use mirror::{Attribute, Mirror, Mirrored, Moment, ProfileEvent, ProfileUpdate, Source};
 pub use outcome::{Failure, Outcome, Suppression};
-pub use settlement::{Ownership, Settlement};
+pub use settlement::{Ownership, Passing, Settlement};
 pub use spending::{Bill, Day, Money, Spending, SpentToday};

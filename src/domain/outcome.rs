@@ -11,6 +11,8 @@ pub enum Outcome {
     Forwarded,
     /// A rule answered it with a text from the assistant's folder.
     Canned,
+    /// Another assistant has it now, as a message of its own.
+    PassedOn,
     /// Nothing was sent, on purpose.
     Suppressed(Suppression),
     /// It could not be answered; the customer got the fallback text where that was possible.
@@ -106,6 +108,7 @@ impl Outcome {
         Self::HandedOff,
         Self::Forwarded,
         Self::Canned,
+        Self::PassedOn,
         Self::Suppressed(Suppression::OptedOut),
         Self::Suppressed(Suppression::HumanTookOver),
         Self::Suppressed(Suppression::Superseded),
@@ -143,6 +146,7 @@ impl Outcome {
             Self::HandedOff => "handed_off",
             Self::Forwarded => "forwarded",
             Self::Canned => "canned",
+            Self::PassedOn => "passed_on",
             Self::Suppressed(Suppression::OptedOut) => "suppressed(opted_out)",
             Self::Suppressed(Suppression::HumanTookOver) => "suppressed(human_took_over)",
             Self::Suppressed(Suppression::Superseded) => "suppressed(superseded)",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Guarded, Handoff, Language, NewDelivery, Outcome, Pause, Said};
+use super::{Aftermath, Guarded, Handoff, Language, NewDelivery, Outcome, Pause, Said};
 use crate::redact::Private;
 
 /// Everything that a turn changes. The store applies it in one transaction or not at all.
@@ -30,6 +30,18 @@ pub struct Settlement {
     pub learnt: Private<Map<String, Value>>,
     /// The while in which the assistant says nothing from now on.
     pub pause: Option<Pause>,
+    /// Whether it helped.
+    pub aftermath: Aftermath,
+}
+
+/// A customer who is passed on to another assistant: with his messages, and with those that he will write to the one that
+/// passes him on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passing {
+    /// The name of the other assistant.
+    pub to: String,
+    /// What enters the history there, before the messages.
+    pub note: Said,
 }
 
 /// What a turn changes about who may speak.
@@ -50,4 +62,6 @@ pub enum Ownership {
     OptOut,
     /// The customer wants messages again.
     OptIn,
+    /// Another assistant has the customer from now on.
+    Pass(Passing),
 }

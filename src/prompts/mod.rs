@@ -9,6 +9,7 @@ mod context;
 mod fault;
 mod languages;
 mod live;
+mod moment;
 mod own;
 mod source;
 mod template;
@@ -27,13 +28,15 @@ pub use watch::{report, watch};
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use context::Constants;
 use own::Own;
 use source::{Files, GUARDS, RULES};
 use template::{Template, Templates};
-use texts::Texts;
+use texts::{OPENS, Texts};
 
-use crate::domain::Language;
+use crate::domain::{Hours, Language};
 use crate::problem::Problem;
 use crate::reply::{Allowed, Canary, Instructions};
 use crate::rules::{Phrasebook, Rules};
@@ -145,6 +148,21 @@ impl Folder {
     /// Gives every canned text: its language, its key, and what it says.
     pub fn texts(&self) -> impl Iterator<Item = (Language, &str, &str)> {
         self.texts.iter()
+    }
+
+    /// Gives a canned text that says when people are back, in a language as [`Self::text`] does. Nothing where they are there
+    /// already, or do not come within a year.
+    pub fn text_when_back(
+        &self,
+        key: &str,
+        language: Language,
+        now: Timestamp,
+        hours: &Hours,
+    ) -> Option<String> {
+        let opens = hours.opens_next(now).filter(|opens| *opens > now)?;
+        let spoken = self.texts.spoken(language);
+        let opens = moment::say(spoken, now, opens, hours.zone());
+        Some(self.text(key, spoken).replace(OPENS, &opens))
     }
 
     /// Renders the system prompt.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Author, Failure, HandoffReason, Message};
+use crate::domain::{Author, Failure, HandoffReason, Help, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
 use crate::model::{Answered, Asking, Meter, Question, Role, Turn as Line, Unanswered, Wanted};
 use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
@@ -12,6 +12,8 @@ use crate::store::{Claimed, Store, StoreError};
 use super::fold::noted;
 use super::gather::Gathered;
 use super::judge::Asked;
+use super::media;
+use super::screen::Terms;
 use super::settlement::Writer;
 use super::{Assistant, joined};
 
@@ -28,6 +30,7 @@ pub(super) async fn answer(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
+    terms: Terms,
     meter: &Meter,
     anew: Option<(&'static str, Duration)>,
 ) -> Asked {
@@ -35,7 +38,7 @@ pub(super) async fn answer(
     let asking = asking(claimed, &customer, meter);
     let (reproach, gone) = anew.unwrap_or_default();
     let compose = || {
-        let mut question = question(assistant, gathered, claimed)?;
+        let mut question = question(assistant, gathered, claimed, terms)?;
         if !reproach.is_empty() {
             question.system.extend(["\n\n", reproach]);
         }
@@ -98,6 +101,7 @@ fn question(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
+    terms: Terms,
 ) -> Result<Question, PromptError> {
     let folder = &gathered.folder;
     let system = folder.system(&SystemContext {
@@ -116,9 +120,13 @@ fn question(
     });
     let summary = gathered.summary.as_ref().map(noted);
     let waiting = newest(&claimed.waiting, SHOWN_MESSAGES);
-    let said = gathered.remembered.iter().chain(waiting);
-    let said = said.filter(|message| !message.is_poison).map(line);
-    let described = folder.rules().iter();
+    let images = media::images(waiting);
+    let is_shown = |message: &&Message| !message.is_poison;
+    let before = gathered.remembered.iter().filter(is_shown).map(line);
+    let asked = waiting.iter().filter(is_shown);
+    let said = before.chain(asked.map(|message| line_beside(message, &images)));
+    let now = terms.circumstances(&claimed.conversation, Help::Given);
+    let described = folder.rules().iter().filter(|rule| rule.applies(&now));
     let canary = folder.canary().letters();
     Ok(Question {
         // What stays the same stands first, so that servers which remember the beginning of a prompt can reuse it.
@@ -135,6 +143,7 @@ fn question(
                 .collect(),
             values: assistant.learns.clone(),
         },
+        images: images.clone(),
     })
 }
 
@@ -153,8 +162,13 @@ pub(super) fn newest(messages: &[Message], most: usize) -> &[Message] {
 
 /// Writes a message as the model sees it. What the gateway itself notes stands in brackets.
 pub(super) fn line(message: &Message) -> Line {
+    line_beside(message, &[])
+}
+
+/// The same, where some pictures are shown beside it.
+fn line_beside(message: &Message, shown: &[Private<String>]) -> Line {
     let (role, text) = match message.author {
-        Author::Customer => (Role::User, message.text.clone()),
+        Author::Customer => (Role::User, with_note(message, shown)),
         Author::Assistant => (Role::Assistant, message.text.clone()),
         Author::Agent => (
             Role::Assistant,
@@ -163,6 +177,17 @@ pub(super) fn line(message: &Message) -> Line {
         Author::System => (Role::User, Private(format!("[note] {}", message.text.0))),
     };
     Line { role, text }
+}
+
+fn with_note(message: &Message, shown: &[Private<String>]) -> Private<String> {
+    match media::note(message, shown) {
+        None => message.text.clone(),
+        Some(note) => Private(
+            format!("{}\n{note}", message.text.0)
+                .trim_start()
+                .to_owned(),
+        ),
+    }
 }
 
 /// Gives what was said, for people: longer than what the model is reminded of.

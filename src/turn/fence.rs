@@ -120,8 +120,19 @@ impl<'a> Fence<'a> {
         is_last: bool,
         guards: &mut Vec<Guarded>,
     ) -> Checked {
-        let Decision::Reply { text, rule, send } = decision else {
-            return Checked::Done(decision);
+        let (text, rule, send, help) = match decision {
+            Decision::Reply {
+                text,
+                rule,
+                send,
+                help,
+            } => (text, rule, send, help),
+            Decision::Offer {
+                text: Some(text),
+                key,
+                rule,
+            } => return Checked::Done(self.check_offer(&text, key, rule, guards)),
+            decision => return Checked::Done(decision),
         };
         let inspected = self.inspect(&text);
         match inspected.objection {
@@ -130,6 +141,7 @@ impl<'a> Fence<'a> {
                 Checked::Done(Decision::Reply {
                     text: inspected.text,
                     rule,
+                    help,
                     send: send.filter(|send| self.is_fit(send)),
                 })
             }
@@ -151,6 +163,28 @@ impl<'a> Fence<'a> {
                 })
             }
         }
+    }
+
+    /// Checks the model's words for an offer of people: where they may not leave, the folder's question takes their place.
+    fn check_offer(
+        &self,
+        text: &str,
+        key: String,
+        rule: Option<String>,
+        guards: &mut Vec<Guarded>,
+    ) -> Decision {
+        let inspected = self.inspect(text);
+        let text = match inspected.objection {
+            None => {
+                guards.extend(inspected.guards);
+                Some(inspected.text)
+            }
+            Some(objection) => {
+                guards.push(objection.replaced());
+                None
+            }
+        };
+        Decision::Offer { text, key, rule }
     }
 
     /// Tells whether the values of a send that the model picked may leave as they are; else its words leave instead.

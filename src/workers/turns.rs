@@ -290,7 +290,11 @@ fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: Tur
             let why = EndReason::CustomerReturned.as_str();
             metrics.work().handoff_ended(why);
         }
-        Ownership::Keep | Ownership::Extend { .. } | Ownership::OptOut | Ownership::OptIn => {}
+        Ownership::Keep
+        | Ownership::Extend { .. }
+        | Ownership::OptOut
+        | Ownership::OptIn
+        | Ownership::Pass(_) => {}
     }
     // One that goes on is not told again.
     if let (Some(pause), Outcome::Failed(_)) = (settlement.pause, settlement.outcome) {

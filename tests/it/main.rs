@@ -45,6 +45,7 @@ mod prompts;
 mod raw;
 mod replies;
 mod room;
+mod rules;
 mod silence;
 mod spending;
 mod stop;

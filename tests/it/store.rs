@@ -17,9 +17,9 @@ use std::time::Duration;
 use frontdesk::braze::{self, InboundLimits};
 use frontdesk::clock::{Clock, later};
 use frontdesk::domain::{
-    Attempted, Author, Clearance, ConversationId, Customer, Dedupe, Delivery, DeliveryId,
-    EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery, OnUnknown,
-    Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
+    Aftermath, Attempted, Author, Clearance, ConversationId, Customer, Dedupe, Delivery,
+    DeliveryId, EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery,
+    OnUnknown, Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
 };
 use frontdesk::metrics;
 use frontdesk::redact::Private;
@@ -2047,6 +2047,7 @@ fn silent(outcome: Outcome) -> Settlement {
         learnt: Private::default(),
         language: None,
         pause: None,
+        aftermath: Aftermath::default(),
     }
 }
 

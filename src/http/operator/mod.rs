@@ -6,6 +6,7 @@ mod asked;
 mod audit;
 mod auth;
 mod config;
+mod consent;
 mod conversations;
 mod deliveries;
 mod erasures;
@@ -74,6 +75,8 @@ fn api() -> OpenApiRouter<Arc<Office>> {
         .routes(routes!(conversations::one))
         .routes(routes!(conversations::take_over))
         .routes(routes!(conversations::release))
+        .routes(routes!(consent::opt_out))
+        .routes(routes!(consent::opt_in))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::one))
         .routes(routes!(deliveries::retry))

@@ -257,7 +257,8 @@ fn reopen(
     forget(connection, conversation, turn)?;
     connection
         .prepare_cached(
-            "UPDATE message SET turn = NULL, outcome = NULL, rule = NULL, prompt_version = NULL, guards = NULL
+            "UPDATE message SET turn = NULL, outcome = NULL, rule = NULL, prompt_version = NULL, guards = NULL,
+                 help = NULL, is_repeat = 0
              WHERE conversation = ? AND turn = ? AND author = 'customer'",
         )?
         .execute([conversation, turn])?;
