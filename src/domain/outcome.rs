@@ -103,7 +103,7 @@ impl Suppression {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,

@@ -48,7 +48,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<Exit> {
     let targets = config.models.iter();
     let targets = targets.map(|(name, model)| models::ask(name, model, MODEL_WITHIN));
     let desks = config.desks.iter();
-    let desks = desks.map(|(name, desk)| of_desk(name, &desk.url));
+    let desks = desks.map(|(name, desk)| of_desk(name, desk.url.as_str()));
     let (workspaces, targets, desks) =
         tokio::join!(join_all(workspaces), join_all(targets), join_all(desks));
     let workspaces: Vec<Vec<Line>> = workspaces.into_iter().collect::<anyhow::Result<_>>()?;
