@@ -222,7 +222,6 @@ async fn a_desk_that_says_wait_is_waited_for() {
     let world = World::at_help_desk(HelpDesk::Zendesk, "").await;
     world.desk.misbehave(Plan::status(429).times(1));
     world.says("ana", WISH).await;
-    world.clock.advance(Duration::from_secs(1));
     soon(world.desk.wait_for(1)).await;
     world
         .until("the refusal to be recorded", |counts| {
