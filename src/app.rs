@@ -231,7 +231,13 @@ pub fn load_prompts(config: &Config) -> Result<Vec<(String, Prompts)>, Vec<Probl
             .prompts
             .clone()
             .map_or(Source::BuiltIn, Source::Directory);
-        match Prompts::open(source, assistant.language(), assistant.business.clone()) {
+        let peers = config.peers_of(name);
+        match Prompts::open_among(
+            source,
+            assistant.language(),
+            assistant.business.clone(),
+            peers,
+        ) {
             Ok(prompts) => loaded.push((name.clone(), prompts)),
             Err(found) => problems.extend(found),
         }
@@ -281,6 +287,7 @@ fn assistants(
             on_unanswered: config.reply.unanswered.into(),
             limits: assistant.limits.into(),
             noticed: Noticed::default(),
+            subscription_group: assistant.opt_out.subscription_group.clone(),
             hours: assistant.hours(),
             when_closed: assistant.when_closed(),
             links: desk.map(|desk| {

@@ -47,9 +47,11 @@
 //! or opts out.
 //!
 //! **Turn.** A worker claims conversations that are due, never single messages. It gathers the prompt folder in force,
-//! what was said before ([`memory`]) and the language; screens the words by phrase rules ([`turn::screen`]); asks the
+//! what was said before ([`memory`]) and the language; screens the words by rules ([`turn::screen`]); asks the
 //! models where they decide nothing ([`model`]), unless a limit of the day is reached; and judges the answer
-//! ([`turn::judge`]). What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
+//! ([`turn::judge`]). Whether turns helped, and whether people were offered, is told from the messages themselves, so that
+//! what is taken back counts no more. Messages that a rule passes on to another assistant end here, and begin in that one's
+//! conversation with the customer. What comes out is one [`domain::Settlement`]: the outcome, what enters the history, what is to be
 //! sent, who owns the conversation now. The store applies it in one transaction, or not at all where the epoch has moved
 //! on. A message that arrives meanwhile moves it: the model's call is dropped, and one new turn takes all. After
 //! `burst.supersede_max` such times running the epoch stands still for messages, so that who writes without pause is
@@ -135,7 +137,7 @@
 //! - **Streams of a model.** WhatsApp takes whole messages, and an answer is judged before it is sent.
 //! - **Tools, retrieval, actions.** The model talks, and picks from a closed list what happens next.
 //! - **Batches to Braze.** One recipient a request, never `broadcast`: a mistake reaches one person.
-//! - **Templates in fixed texts.** They are sent as they stand.
+//! - **Templates in fixed texts.** They are sent as they stand, but for `{opens}` in the two that say when people are back.
 //! - **A second node.** The store is one SQLite file, held by one process.
 //! - **Reloading the configuration.** Prompts are reloaded, the machine room is restarted.
 

@@ -60,6 +60,7 @@ impl Entrances {
             memory,
             reply_ttl: config.reply.ttl,
             idle: idle(config),
+            subscription_groups: subscription_groups(config),
         };
         let ways_in = [
             (
@@ -123,4 +124,14 @@ fn idle(config: &Config) -> BTreeMap<String, Duration> {
         Some((name.clone(), desk.idle))
     });
     idle.collect()
+}
+
+/// Gives the subscription groups that follow consent, by assistant.
+fn subscription_groups(config: &Config) -> BTreeMap<String, String> {
+    let assistants = config.assistants.iter();
+    let groups = assistants.filter_map(|(name, assistant)| {
+        let group = assistant.opt_out.subscription_group.clone()?;
+        Some((name.clone(), group))
+    });
+    groups.collect()
 }

@@ -4,6 +4,7 @@ mod config;
 mod gate;
 mod inbound;
 mod send;
+mod subscription;
 
 pub use config::WorkspaceConfig;
 pub use gate::Gate;

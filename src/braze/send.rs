@@ -37,6 +37,9 @@ const RESEND_AFTER: Duration = Duration::from_secs(10);
 /// a second copy from a second reply.
 pub const REPLY_ID: &str = "frontdesk_reply_id";
 
+/// Where a campaign is sent from.
+const TRIGGER: &str = "/campaigns/trigger/send";
+
 /// What is read of an answer. Braze's are a few hundred bytes.
 const ANSWER_BYTES: usize = 64 * 1_024;
 
@@ -44,7 +47,7 @@ const ANSWER_BYTES: usize = 64 * 1_024;
 #[derive(Debug)]
 pub struct Workspace {
     http: reqwest::Client,
-    url: String,
+    endpoint: String,
     key: Secret,
     gate: Gate,
     on_unknown: OnUnknown,
@@ -96,10 +99,7 @@ impl Workspace {
     ) -> Result<Self, BuildError> {
         Ok(Self {
             http: http_client::build(&Options::towards_address(&config.endpoint))?,
-            url: format!(
-                "{}/campaigns/trigger/send",
-                config.endpoint.trim_end_matches('/')
-            ),
+            endpoint: config.endpoint.trim_end_matches('/').to_owned(),
             key: config.api_key.clone(),
             gate: Gate::new(config.rate, config.burst, clock.clone()),
             on_unknown,
@@ -142,11 +142,21 @@ impl Workspace {
     pub async fn send(&self, delivery: &Delivery, campaign: &Campaign, text: &str) -> Attempted {
         let recipient = delivery.conversation.customer.recipient();
         let body = body(delivery, &recipient, campaign, text);
+        self.post(delivery, TRIGGER, &body).await
+    }
+
+    /// Posts what a delivery carries, and tells what became of it.
+    pub(super) async fn post(
+        &self,
+        delivery: &Delivery,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Attempted {
         let request = self
             .http
-            .post(&self.url)
+            .post([self.endpoint.as_str(), path].concat())
             .bearer_auth(self.key.expose())
-            .json(&body);
+            .json(body);
         match self.ask(delivery, request).await {
             Ok(Ok((status, answer))) => self.judge(delivery, status, &answer),
             Ok(Err(error)) if error.is_connect() || error.is_builder() => retry(
@@ -208,18 +218,29 @@ impl Workspace {
         let now = self.clock.now();
         let recipient = delivery.conversation.customer.recipient();
         let (Recipient::ExternalUserId(recipient) | Recipient::PhoneAlias(recipient)) = &recipient;
-        let (Payload::Reply { text } | Payload::Event { body: text, .. }) = &delivery.payload;
-        let sent = [recipient.as_str(), text.as_str(), self.key.expose()];
+        let words = match &delivery.payload {
+            Payload::Reply { text } | Payload::Event { body: text, .. } => text.as_str(),
+            Payload::Subscription { .. } => "",
+        };
+        let sent = [recipient.as_str(), words, self.key.expose()];
         let error = format!("{status}: {}", braze_message(answer, &sent));
         match status {
             200..=299 if names_recipient(answer, delivery) => Attempted::Dead { error },
             200..=299 => Attempted::Sent,
+            // The key may lack this one permission: that is no reason to hold replies back.
+            401 | 403 if matches!(delivery.payload, Payload::Subscription { .. }) => {
+                tracing::error!(
+                    status,
+                    "Braze refused to set a subscription: the API key needs the permission subscription.status.set"
+                );
+                retry(delivery, now, error)
+            }
             401 | 403 => {
                 let at = later(now, REST_AFTER_REFUSED_KEY);
                 self.gate.shut(at);
                 tracing::error!(
                     status,
-                    "Braze refused the API key: check the key, its permission campaigns.trigger.send and the endpoint's region"
+                    "Braze refused the API key: check the key, its permissions and the endpoint's region"
                 );
                 Attempted::Retry {
                     at,

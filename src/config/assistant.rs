@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::hours::HoursConfig;
 use super::limits::{LimitPolicy, LimitsConfig};
+use super::opt_out::OptOutConfig;
 use crate::braze;
 use crate::domain::{Hours, Language, OnUnknown};
 use crate::problem::Problem;
@@ -54,6 +55,9 @@ pub struct AssistantConfig {
     pub desk: Option<String>,
     /// When people are there. Default: always.
     pub hours: Option<HoursConfig>,
+    /// What follows when a customer wants no more messages. Default: the assistant keeps to it, and Braze is told nothing.
+    #[serde(default)]
+    pub opt_out: OptOutConfig,
     /// What it may spend a day. Default: as much as it takes.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -137,6 +141,8 @@ impl AssistantConfig {
         }
         let limits = self.limits.check().into_iter();
         problems.extend(limits.map(|problem| problem.under("limits")));
+        let opt_out = self.opt_out.check().into_iter();
+        problems.extend(opt_out.map(|problem| problem.under("opt_out")));
         let hours = self.hours.iter().flat_map(HoursConfig::check);
         problems.extend(hours.map(|problem| problem.under("hours")));
         if self.desk.is_none() && self.limits.at_limit == LimitPolicy::HandOff {

@@ -6,6 +6,7 @@
 mod assistant;
 mod hours;
 mod limits;
+mod opt_out;
 mod read;
 mod secrets;
 
@@ -29,6 +30,7 @@ use crate::workers::TurnsConfig;
 pub use assistant::{AssistantConfig, ReplyConfig};
 pub use hours::{ClosedPolicy, HoursConfig};
 pub use limits::{LimitPolicy, LimitsConfig};
+pub use opt_out::OptOutConfig;
 pub use read::{Environment, names_secret};
 
 /// The configuration in force where there is no file: the sample, with its values from the environment.
@@ -213,6 +215,18 @@ impl Config {
             true => only(&self.models).into_iter().collect(),
             false => assistant.models.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// Gives the names of the other assistants that an assistant can pass a customer on to: those who answer through the same
+    /// workspace, since only that has the number that he writes to.
+    pub fn peers_of(&self, name: &str) -> Vec<String> {
+        let workspace = |assistant: &AssistantConfig| {
+            meant(assistant.workspace.as_deref(), &self.workspaces).map(str::to_owned)
+        };
+        let own = self.assistants.get(name).map(workspace);
+        let others = self.assistants.iter().filter(|(other, _)| *other != name);
+        let peers = others.filter(|(_, other)| Some(workspace(other)) == own);
+        peers.map(|(other, _)| other.clone()).collect()
     }
 
     fn resolve_paths(&mut self, folder: &Path) {

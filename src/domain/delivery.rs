@@ -1,8 +1,11 @@
 //! What goes out.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use super::{Conversation, DeliveryId, Suppression};
+use super::{Conversation, DeliveryId, Suppression, new_id};
+use crate::clock::later;
 use crate::redact::Private;
 
 /// Where a delivery goes. Order holds for a conversation within a lane, so that a desk that is down delays no reply.
@@ -45,6 +48,13 @@ pub enum Payload {
         /// The words, ready for WhatsApp.
         text: Private<String>,
     },
+    /// Whether the customer gets messages, as Braze is to know it. To say it twice is as to say it once.
+    Subscription {
+        /// The subscription group.
+        group: String,
+        /// Whether he does.
+        is_subscribed: bool,
+    },
     /// An event for the desk: its body, made once, so that every attempt carries the same.
     Event {
         /// The event's name, such as `handoff.requested`.
@@ -58,7 +68,7 @@ impl Payload {
     /// Tells where it goes.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Reply { .. } => Lane::Braze,
+            Self::Reply { .. } | Self::Subscription { .. } => Lane::Braze,
             Self::Event { .. } => Lane::Desk,
         }
     }
@@ -75,6 +85,24 @@ pub struct NewDelivery {
     pub priority: Priority,
     /// When it is no longer worth sending.
     pub expires_at: Timestamp,
+}
+
+/// How long Braze is told of a customer's consent where it does not listen: a weekend, and then somebody has to look.
+const SUBSCRIPTION_WITHIN: Duration = Duration::from_hours(72);
+
+impl NewDelivery {
+    /// Makes what Braze is to know of a customer's consent.
+    pub fn subscription(now: Timestamp, group: &str, is_subscribed: bool) -> Self {
+        Self {
+            id: DeliveryId(new_id(now)),
+            payload: Payload::Subscription {
+                group: group.to_owned(),
+                is_subscribed,
+            },
+            priority: Priority::Notice,
+            expires_at: later(now, SUBSCRIPTION_WITHIN),
+        }
+    }
 }
 
 /// A delivery that this node has claimed.

@@ -2,6 +2,7 @@
 
 mod act;
 mod conversation;
+mod course;
 mod customer;
 mod delivery;
 mod hours;
@@ -15,6 +16,7 @@ mod spending;
 
 pub use act::Act;
 pub use conversation::{Conversation, EndReason, Handoff, HandoffReason, Owner, Summary};
+pub use course::{Aftermath, Course, Help, Offer};
 pub use customer::{Customer, NoIdentity, Recipient};
 pub use delivery::{
     Attempted, Clearance, Delivery, Lane, NewDelivery, OnUnknown, Payload, Priority,
@@ -25,5 +27,5 @@ pub use inbound::{Dedupe, Inbound, Profile};
 pub use language::Language;
 pub use message::{Author, Message, Said};
 pub use outcome::{Failure, Outcome, Suppression};
-pub use settlement::{Ownership, Settlement};
+pub use settlement::{Ownership, Passing, Settlement};
 pub use spending::{Bill, Day, Money, Spending, SpentToday};

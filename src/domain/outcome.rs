@@ -11,6 +11,8 @@ pub enum Outcome {
     Forwarded,
     /// A rule answered it with a text from the assistant's folder.
     Canned,
+    /// Another assistant has it now, as a message of its own.
+    PassedOn,
     /// Nothing was sent, on purpose.
     Suppressed(Suppression),
     /// It could not be answered; the customer got the fallback text where that was possible.
@@ -83,11 +85,12 @@ impl Suppression {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Replied,
         Self::HandedOff,
         Self::Forwarded,
         Self::Canned,
+        Self::PassedOn,
         Self::Suppressed(Suppression::OptedOut),
         Self::Suppressed(Suppression::HumanTookOver),
         Self::Suppressed(Suppression::Superseded),
@@ -119,6 +122,7 @@ impl Outcome {
             Self::HandedOff => "handed_off",
             Self::Forwarded => "forwarded",
             Self::Canned => "canned",
+            Self::PassedOn => "passed_on",
             Self::Suppressed(Suppression::OptedOut) => "suppressed(opted_out)",
             Self::Suppressed(Suppression::HumanTookOver) => "suppressed(human_took_over)",
             Self::Suppressed(Suppression::Superseded) => "suppressed(superseded)",

@@ -1,6 +1,6 @@
 //! What a turn decided, as one value.
 
-use super::{Handoff, Language, NewDelivery, Outcome, Said};
+use super::{Aftermath, Handoff, Language, NewDelivery, Outcome, Said};
 
 /// Everything that a turn changes. The store applies it in one transaction or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,18 @@ pub struct Settlement {
     pub ownership: Ownership,
     /// The language to remember.
     pub language: Option<Language>,
+    /// Whether it helped.
+    pub aftermath: Aftermath,
+}
+
+/// A customer who is passed on to another assistant: with his messages, and with those that he will write to the one that
+/// passes him on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passing {
+    /// The name of the other assistant.
+    pub to: String,
+    /// What enters the history there, before the messages.
+    pub note: Said,
 }
 
 /// What a turn changes about who may speak.
@@ -39,4 +51,6 @@ pub enum Ownership {
     OptOut,
     /// The customer wants messages again.
     OptIn,
+    /// Another assistant has the customer from now on.
+    Pass(Passing),
 }

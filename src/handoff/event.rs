@@ -41,6 +41,8 @@ pub struct Requested<'a> {
     pub facts: Facts<'a>,
     /// The handoff that begins.
     pub handoff: &'a Handoff,
+    /// Whether it is word for later: nobody is there, and the assistant goes on.
+    pub is_message: bool,
     /// What was said, oldest first, up to and with the messages that led to it.
     pub transcript: &'a [&'a Message],
     /// The model's summary, where it came in time.
@@ -70,6 +72,7 @@ pub fn requested(requested: &Requested<'_>) -> NewDelivery {
             "detail": handoff.detail.as_ref().map(|detail| &detail.0),
             "evidence": handoff.evidence.0,
         },
+        "message_only": requested.is_message,
         "summary": requested.summary.map(|summary| &summary.0),
         "last_user_message": last.map(|message| &message.text.0),
         "transcript": transcript[hidden..].iter().map(|message| line(message)).collect::<Vec<_>>(),

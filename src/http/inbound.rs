@@ -118,7 +118,12 @@ pub(super) fn is_urgent(door: &Door, text: &str) -> bool {
         .is_some_and(|hit| match hit.rule.action {
             Action::OptOut => true,
             Action::Escalate => door.desk.is_some(),
-            Action::OptIn | Action::Return | Action::Reply { .. } => false,
+            Action::OptIn
+            | Action::Return
+            | Action::Offer { .. }
+            | Action::Reply { .. }
+            | Action::Ignore
+            | Action::Assistant { .. } => false,
         })
 }
 

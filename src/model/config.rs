@@ -65,6 +65,10 @@ pub struct TargetConfig {
     /// How freely the model words its answers, 0 to 2. Default: none is sent, and the server's own holds.
     #[serde(default)]
     pub temperature: Option<f64>,
+    /// Whether the model looks at pictures: it then gets the links to those that customers send, and has to fetch them.
+    /// Default no.
+    #[serde(default)]
+    pub images: bool,
     /// How long a connection may take, 100 ms to 30 s. Default 3 s: a server that is up takes a tenth of that.
     #[serde(default = "default_connect_within", with = "crate::duration")]
     pub connect_within: Duration,

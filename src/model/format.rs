@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::dialect::{AnswerMode, Dialect};
 use super::{Action, Question, Role, TargetConfig, Turn};
+use crate::redact::Private;
 
 /// What stands in for the customer where a conversation's window begins with the business: some servers demand that the
 /// customer speaks first. It is no language's word.
@@ -29,6 +30,7 @@ pub(super) fn question(manner: Manner<'_>, question: &Question) -> Value {
     let system = [question.system.trim_end(), "\n\n", &instructions].concat();
     let mut messages = vec![message("system", system)];
     messages.extend(conversation(&question.turns));
+    with_images(&mut messages, &question.images, manner.config);
     let mut body = plain(manner, messages);
     match manner.dialect.answer {
         AnswerMode::JsonSchema => {
@@ -106,6 +108,34 @@ fn conversation(turns: &[Turn]) -> Vec<Value> {
         .into_iter()
         .map(|(role, text)| message(name(role), text))
         .collect()
+}
+
+/// Puts pictures beside the customer's last words: as links where the model looks at them, else as a note.
+fn with_images(messages: &mut Vec<Value>, images: &[Private<String>], config: &TargetConfig) {
+    if images.is_empty() {
+        return;
+    }
+    if messages.last().is_none_or(|last| last["role"] != "user") {
+        messages.push(message("user", String::new()));
+    }
+    let Some(last) = messages.last_mut() else {
+        return;
+    };
+    let words = last["content"].as_str().unwrap_or_default().to_owned();
+    last["content"] = if config.images {
+        let text = (!words.is_empty()).then(|| json!({"type": "text", "text": words}));
+        let links = images.iter();
+        let links = links.map(|link| json!({"type": "image_url", "image_url": {"url": link.0}}));
+        text.into_iter().chain(links).collect()
+    } else {
+        let note = match images.len() {
+            1 => "[note] The customer sent a picture along, which you cannot see.".to_owned(),
+            count => {
+                format!("[note] The customer sent {count} pictures along, which you cannot see.")
+            }
+        };
+        format!("{words}\n{note}").trim_start().into()
+    };
 }
 
 /// Gives one message; its text is moved, since a prompt is long.
@@ -201,6 +231,7 @@ mod tests {
 
     fn asked(rules: &[(&str, &str)]) -> Question {
         Question {
+            images: Vec::new(),
             system: "You are Ada.\n".to_owned(),
             turns: vec![turn(Role::User, "hi {{ system }}")],
             rules: rules

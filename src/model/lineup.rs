@@ -108,6 +108,11 @@ impl Lineup {
         self.order(customer).next().map(Target::model)
     }
 
+    /// Tells whether any of its targets looks at pictures.
+    pub fn sees_images(&self) -> bool {
+        self.targets.iter().any(Target::sees_images)
+    }
+
     /// Gives what estimates the tokens of the target that this customer's turns ask first.
     pub fn ruler(&self, customer: &str) -> Ruler {
         let first = self.order(customer).next();

@@ -53,6 +53,8 @@ pub struct Question {
     pub system: String,
     /// What was said so far, oldest first.
     pub turns: Vec<Turn>,
+    /// Links to pictures that came with what was said last, for models that can look at them.
+    pub images: Vec<Private<String>>,
     /// The rules that the model may pick from: name and description.
     pub rules: Vec<(String, String)>,
 }

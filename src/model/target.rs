@@ -188,6 +188,11 @@ impl Target {
         }
     }
 
+    /// Tells whether it looks at pictures.
+    pub(super) fn sees_images(&self) -> bool {
+        self.inner.config.images
+    }
+
     /// Tells whether its answers need more room than is configured.
     pub(super) fn needs_room(&self) -> bool {
         self.inner.needs_room.load(Ordering::Relaxed)

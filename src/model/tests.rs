@@ -87,6 +87,7 @@ fn clock() -> Clock {
 
 fn question() -> Question {
     Question {
+        images: Vec::new(),
         system: "You are Ada.".to_owned(),
         turns: vec![Turn {
             role: Role::User,

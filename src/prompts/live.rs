@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::source::RULES;
 use super::{Business, Folder, Source};
 use crate::domain::Language;
 use crate::problem::Problem;
+use crate::rules::Action;
 
 /// Holds the folder in force. Cloning gives another handle on the same one.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ struct Inner {
     source: Source,
     default_language: Language,
     business: Business,
+    /// The assistants that a rule may pass a customer on to.
+    peers: Vec<String>,
     current: watch::Sender<Arc<Folder>>,
     reloads: watch::Sender<Reloads>,
     /// Held while a folder is read, so that of two reloads the later look wins.
@@ -51,17 +55,28 @@ pub enum Reloaded {
 }
 
 impl Prompts {
-    /// Loads a folder for the first time.
+    /// Loads a folder for the first time, for an assistant that has no other to pass a customer on to.
     pub fn open(
         source: Source,
         default_language: Language,
         business: Business,
     ) -> Result<Self, Vec<Problem>> {
-        let folder = Folder::load(&source, default_language, &business)?;
+        Self::open_among(source, default_language, business, Vec::new())
+    }
+
+    /// Loads a folder for the first time, whose rules may pass a customer on to one of `peers`.
+    pub fn open_among(
+        source: Source,
+        default_language: Language,
+        business: Business,
+        peers: Vec<String>,
+    ) -> Result<Self, Vec<Problem>> {
+        let folder = load(&source, default_language, &business, &peers)?;
         Ok(Self(Arc::new(Inner {
             source,
             default_language,
             business,
+            peers,
             current: watch::Sender::new(Arc::new(folder)),
             reloads: watch::Sender::default(),
             reloading: Mutex::new(()),
@@ -113,7 +128,12 @@ impl Prompts {
 
     fn exchange(&self) -> Result<Reloaded, Vec<Problem>> {
         let inner = &*self.0;
-        let folder = Folder::load(&inner.source, inner.default_language, &inner.business)?;
+        let folder = load(
+            &inner.source,
+            inner.default_language,
+            &inner.business,
+            &inner.peers,
+        )?;
         let from = self.current().version().to_owned();
         let to = folder.version().to_owned();
         if from == to {
@@ -121,5 +141,35 @@ impl Prompts {
         }
         inner.current.send_replace(Arc::new(folder));
         Ok(Reloaded::Swapped { from, to })
+    }
+}
+
+/// Loads a folder, and checks that its rules lead somewhere.
+fn load(
+    source: &Source,
+    default_language: Language,
+    business: &Business,
+    peers: &[String],
+) -> Result<Folder, Vec<Problem>> {
+    let folder = Folder::load(source, default_language, business)?;
+    let file = source.name_of(RULES);
+    let astray = folder.rules().iter().enumerate().filter_map(|(place, rule)| {
+        let Action::Assistant { name } = &rule.action else {
+            return None;
+        };
+        (!peers.contains(name)).then(|| {
+            let key = format!("rule[{place}].assistant");
+            let message = format!("the rule `{}` passes customers on to `{name}`, which is no other assistant of this workspace", rule.name);
+            let known = match peers {
+                [] => "there is none in the configuration".to_owned(),
+                peers => format!("there are: {}", peers.join(", ")),
+            };
+            let problem = Problem::new(key, message).help(known);
+            problem.at(Some(rule.place())).in_file(&file)
+        })
+    });
+    match astray.collect::<Vec<_>>() {
+        astray if astray.is_empty() => Ok(folder),
+        astray => Err(astray),
     }
 }

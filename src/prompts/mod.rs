@@ -9,6 +9,7 @@ mod context;
 mod fault;
 mod languages;
 mod live;
+mod moment;
 mod source;
 mod template;
 mod texts;
@@ -26,12 +27,14 @@ pub use watch::{report, watch};
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use context::Constants;
 use source::{Files, RULES};
 use template::{Template, Templates};
-use texts::Texts;
+use texts::{OPENS, Texts};
 
-use crate::domain::Language;
+use crate::domain::{Hours, Language};
 use crate::problem::Problem;
 use crate::rules::Rules;
 
@@ -105,6 +108,21 @@ impl Folder {
     /// A checked folder has every text of [`key`] and every one that a rule answers with; any other is empty.
     pub fn text(&self, key: &str, language: Language) -> &str {
         self.texts.get(key, language).unwrap_or_default()
+    }
+
+    /// Gives a canned text that says when people are back, in a language as [`Self::text`] does. Nothing where they are there
+    /// already, or do not come within a year.
+    pub fn text_when_back(
+        &self,
+        key: &str,
+        language: Language,
+        now: Timestamp,
+        hours: &Hours,
+    ) -> Option<String> {
+        let opens = hours.opens_next(now).filter(|opens| *opens > now)?;
+        let spoken = self.texts.spoken(language);
+        let opens = moment::say(spoken, now, opens, hours.zone());
+        Some(self.text(key, spoken).replace(OPENS, &opens))
     }
 
     /// Renders the system prompt.

@@ -12,19 +12,23 @@ use tempfile::TempDir;
 use super::texts::TEXT_UTF16_MAX;
 use super::*;
 use crate::clock::Clock;
-use crate::domain::{HandoffReason, Profile};
+use crate::domain::{HandoffReason, Hours, Profile};
 use crate::redact::Private;
 use crate::shutdown::Shutdown;
 use crate::watch::{POLL, is_change};
 
 const TEXTS: &str = r#"
 fallback = "Sorry."
+handoff_closed = "Passed on. We are back {opens}."
+handoff_message = "Noted. We are back {opens}."
 handoff_started = "A colleague takes over."
 late = "Too late, sorry."
 limit = "No more today, sorry."
 media = "In words, please."
+media_several = "In words, all of that, please."
 no_agent = "Nobody came. I am back."
 no_agent_yet = "Nobody has come yet."
+offer = "A colleague?"
 opted_in = "Welcome back."
 opted_out = "Done. START brings you back."
 returned = "I am back."
@@ -132,8 +136,12 @@ fn the_shipped_folder_speaks_six_languages_within_length() {
     );
     let keys = [
         key::FALLBACK,
+        key::HANDOFF_CLOSED,
+        key::HANDOFF_MESSAGE,
         key::HANDOFF_STARTED,
         key::MEDIA,
+        key::MEDIA_SEVERAL,
+        key::OFFER,
         key::OPTED_IN,
         key::OPTED_OUT,
     ];
@@ -584,9 +592,18 @@ fn texts_are_checked_key_by_key() {
         "has 1025 characters, 1 too many",
     );
     assert_refused("texts/en.toml", "fallback = ", "");
+    let closed = |text: &str| TEXTS.replace("Passed on. We are back {opens}.", text);
+    assert_refused(
+        "texts/en.toml",
+        closed("Later."),
+        "write `{opens}` in its place",
+    );
+    let asks = "nothing fills in: there is only `{opens}`";
+    assert_refused("texts/en.toml", closed("{opens} or {when}"), asks);
+    assert_refused("texts/en.toml", closed("{opens} or {"), asks);
     assert_refused(
         "texts/de.toml",
-        "fallback = \"Pardon\"\nlate = \"x\"\nlimit = \"x\"\nmedia = \"x\"\nno_agent = \"x\"\nno_agent_yet = \"x\"\nopted_in = \"x\"\nopted_out = \"x\"\nreturned = \"x\"",
+        TEXTS.replace("handoff_started", "# "),
         "`handoff_started`",
     );
     assert_refused("texts/en_GB.toml", TEXTS, "a second file for `en`");
@@ -608,6 +625,32 @@ fn the_default_language_needs_texts_and_fills_in_for_others() {
 }
 
 #[test]
+fn people_hear_when_others_are_back_in_the_language_of_the_text() {
+    let directory = small();
+    let german = TEXTS.replace("Noted. We are back", "Notiert. Wir sind");
+    write(&directory, "texts/de.toml", german);
+    let folder = load(&directory).unwrap();
+    let tuesday = vec!["09:00-17:00".parse().unwrap()];
+    let week = [vec![], tuesday, vec![], vec![], vec![], vec![], vec![]];
+    let hours = Hours::of(TimeZone::UTC, week, std::collections::BTreeSet::new());
+    let said = |language: &str, now: &str| {
+        let (language, now) = (language.parse().unwrap(), now.parse().unwrap());
+        folder.text_when_back(key::HANDOFF_MESSAGE, language, now, &hours)
+    };
+    let monday = "2026-03-02T12:00:00Z";
+    assert_eq!(
+        said("de", monday).unwrap(),
+        "Notiert. Wir sind morgen um 9 Uhr."
+    );
+    // Italian has no texts, so that the default language says it all.
+    assert_eq!(
+        said("it", monday).unwrap(),
+        "Noted. We are back tomorrow at 9:00 am."
+    );
+    assert_eq!(said("en", "2026-03-03T12:00:00Z"), None);
+}
+
+#[test]
 fn a_rule_that_answers_with_a_text_needs_it_in_every_language() {
     let directory = small();
     let rule = "[[rule]]\nname = \"hours\"\naction = \"reply\"\ntext = \"hours\"\nphrases.en = [\"opening hours\"]\n";
@@ -621,7 +664,7 @@ fn a_rule_that_answers_with_a_text_needs_it_in_every_language() {
     assert_eq!(problems.len(), 1, "{problems:#?}");
     let said = problems[0].to_string();
     assert!(
-        said.contains("en.toml: `hours`: is missing (the rule `hours` answers"),
+        said.contains("en.toml: `hours`: is missing (the rule `hours` says it"),
         "{said}"
     );
     write(

@@ -14,6 +14,10 @@ use crate::rules::{Action, Rules};
 pub mod key {
     /// Said when the assistant could not answer.
     pub const FALLBACK: &str = "fallback";
+    /// Said when people are asked to take over while none are there.
+    pub const HANDOFF_CLOSED: &str = "handoff_closed";
+    /// Said when word is left for people while none are there, and the assistant goes on.
+    pub const HANDOFF_MESSAGE: &str = "handoff_message";
     /// Said when people are asked to take over.
     pub const HANDOFF_STARTED: &str = "handoff_started";
     /// Said when it is too late for an answer.
@@ -22,10 +26,14 @@ pub mod key {
     pub const LIMIT: &str = "limit";
     /// Said when only pictures, voice or files were sent.
     pub const MEDIA: &str = "media";
+    /// Said when several of them were sent.
+    pub const MEDIA_SEVERAL: &str = "media_several";
     /// Said when nobody has come in time, and the assistant answers again.
     pub const NO_AGENT: &str = "no_agent";
     /// Said when nobody has come in time, and the customer waits on.
     pub const NO_AGENT_YET: &str = "no_agent_yet";
+    /// Asks whether people are to take over.
+    pub const OFFER: &str = "offer";
     /// Said when a customer comes back.
     pub const OPTED_IN: &str = "opted_in";
     /// Said when a customer wants no more messages.
@@ -34,10 +42,18 @@ pub mod key {
     pub const RETURNED: &str = "returned";
 }
 
-const REQUIRED: [(&str, &str); 10] = [
+const REQUIRED: [(&str, &str); 14] = [
     (
         key::FALLBACK,
         "it is sent when the assistant could not answer",
+    ),
+    (
+        key::HANDOFF_CLOSED,
+        "it is sent when people are asked to take over while none are there",
+    ),
+    (
+        key::HANDOFF_MESSAGE,
+        "it is sent when word is left for people while none are there",
     ),
     (
         key::HANDOFF_STARTED,
@@ -50,7 +66,11 @@ const REQUIRED: [(&str, &str); 10] = [
     ),
     (
         key::MEDIA,
-        "it is sent when only pictures, voice or files came",
+        "it is sent when only a picture, voice or a file came",
+    ),
+    (
+        key::MEDIA_SEVERAL,
+        "it is sent when only pictures, voice or files came, several of them",
     ),
     (
         key::NO_AGENT,
@@ -60,6 +80,7 @@ const REQUIRED: [(&str, &str); 10] = [
         key::NO_AGENT_YET,
         "it is sent when nobody has come in time, and the customer waits on",
     ),
+    (key::OFFER, "it asks whether people are to take over"),
     (key::OPTED_IN, "it is sent when a customer comes back"),
     (
         key::OPTED_OUT,
@@ -138,6 +159,14 @@ impl Texts {
             .map(String::as_str)
     }
 
+    /// Gives the language in which texts are said to who speaks `language`.
+    pub(super) fn spoken(&self, language: Language) -> Language {
+        match self.languages.contains_key(&language) {
+            true => language,
+            false => self.default,
+        }
+    }
+
     /// Gives the languages that have texts.
     pub(super) fn languages(&self) -> impl Iterator<Item = Language> {
         self.languages.keys().copied()
@@ -147,11 +176,15 @@ impl Texts {
 /// Gives the keys that each language has to have, and what each is for.
 fn expected(rules: &Rules) -> BTreeMap<String, String> {
     let by_rule = rules.iter().filter_map(|rule| match &rule.action {
-        Action::Reply { text } => Some((
-            text.clone(),
-            format!("the rule `{}` answers with it", rule.name),
-        )),
-        Action::Escalate | Action::OptOut | Action::OptIn | Action::Return => None,
+        Action::Reply { text } | Action::Offer { text } => {
+            Some((text.clone(), format!("the rule `{}` says it", rule.name)))
+        }
+        Action::Escalate
+        | Action::OptOut
+        | Action::OptIn
+        | Action::Return
+        | Action::Ignore
+        | Action::Assistant { .. } => None,
     });
     let required = REQUIRED.map(|(key, purpose)| (key.to_owned(), purpose.to_owned()));
     by_rule.chain(required).collect()
@@ -203,6 +236,7 @@ fn check(
                 )
             }
             _ => fault(value.as_ref())
+                .or_else(|| unfilled(key.as_ref(), value.as_ref()))
                 .map(|fault| Problem::new(key.as_ref(), fault).at(Some(value.span()))),
         };
         problems.extend(problem.map(here));
@@ -219,6 +253,29 @@ fn check(
         }
     }
     (texts, problems)
+}
+
+/// What is filled in, and in which texts.
+const PLACEHOLDERS: [(&str, &str); 2] =
+    [(key::HANDOFF_CLOSED, OPENS), (key::HANDOFF_MESSAGE, OPENS)];
+
+/// Stands for when people are back.
+pub(super) const OPENS: &str = "{opens}";
+
+/// Says which placeholder of a text nothing fills in, or which one it lacks. Texts without placeholders are sent as they
+/// stand.
+fn unfilled(key: &str, value: &toml::Value) -> Option<String> {
+    let text = value.as_str()?;
+    let (_, placeholder) = PLACEHOLDERS.into_iter().find(|(known, _)| *known == key)?;
+    let mut rest = text.replace(placeholder, "");
+    if rest.len() == text.len() {
+        return Some(format!(
+            "does not say when: write `{placeholder}` in its place"
+        ));
+    }
+    rest.retain(|letter| matches!(letter, '{' | '}'));
+    let message = format!("has a placeholder that nothing fills in: there is only `{placeholder}`");
+    (!rest.is_empty()).then_some(message)
 }
 
 /// Says what keeps a value from being sent as it is.

@@ -6,9 +6,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::action;
 use super::pattern::{self, Edge, Node, Unreadable};
 use super::vocabulary::{self, Classes, FILLER};
-use super::{Action, Meaning, Rule, Rules};
+use super::when::WhenTable;
+use super::{Meaning, Rule, Rules};
 use crate::domain::Language;
 use crate::problem::Problem;
 
@@ -38,11 +40,14 @@ struct RulesFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RuleTable {
+pub(super) struct RuleTable {
     name: Spanned<String>,
-    action: Spanned<String>,
-    text: Option<Spanned<String>>,
+    pub(super) action: Spanned<String>,
+    pub(super) text: Option<Spanned<String>>,
+    pub(super) assistant: Option<Spanned<String>>,
     description: Option<String>,
+    #[serde(default)]
+    when: WhenTable,
     #[serde(default)]
     phrases: ByLanguage<Phrases>,
     #[serde(default)]
@@ -144,11 +149,17 @@ impl Compiler {
                     self.phrases(&format!("{key}.{field}"), code, phrases, (index, except));
                 }
             }
-            let action = self.action(&key, &table);
+            let action = action::read(&key, &table, &mut self.problems);
+            let when = table.when.read(&format!("{key}.when"), &mut self.problems);
+            let description = table.description.as_deref().map(one_line);
+            let place = table.assistant.as_ref().unwrap_or(&table.action).span();
             self.rules.named.push(Rule {
+                place,
                 name: table.name.into_inner(),
                 action,
-                description: table.description.as_deref().map(one_line),
+                description: description.filter(|text| !text.is_empty()),
+                when,
+                has_phrases: table.phrases.values().any(|phrases| !phrases.is_empty()),
             });
         }
     }
@@ -191,50 +202,13 @@ impl Compiler {
                     .help("use classes and alternatives")
                     .at(span),
             );
-        } else if table.phrases.values().all(Vec::is_empty) && !described {
-            let message = "it has neither phrases nor a description, so it never applies";
-            let help = "add `[rule.phrases]`, or a `description` by which the model picks it";
+        } else if table.phrases.values().all(Vec::is_empty) && !described && table.when.is_empty() {
+            let message =
+                "it has neither phrases nor a description nor conditions, so it never applies";
+            let help = "add `[rule.phrases]`, a `description` by which the model picks it, or `[rule.when]`";
             self.problems
                 .push(Problem::new(key, message).help(help).at(span));
         }
-    }
-
-    fn action(&mut self, key: &str, table: &RuleTable) -> Action {
-        match (table.action.get_ref().as_str(), &table.text) {
-            ("reply", Some(text)) if !text.get_ref().is_empty() => {
-                return Action::Reply {
-                    text: text.get_ref().clone(),
-                };
-            }
-            ("reply", _) => {
-                let problem = Problem::new(key, "the action `reply` needs to know what to say");
-                let problem = problem.help("add `text`, the key of a text in `texts/*.toml`");
-                self.problems.push(problem.at(Some(table.action.span())));
-            }
-            (_, Some(text)) => {
-                let problem =
-                    Problem::new(format!("{key}.text"), "only the action `reply` says a text");
-                self.problems.push(
-                    problem
-                        .help("remove it, or set `action = \"reply\"`")
-                        .at(Some(text.span())),
-                );
-            }
-            ("escalate", None) => return Action::Escalate,
-            ("opt_out", None) => return Action::OptOut,
-            ("opt_in", None) => return Action::OptIn,
-            ("return", None) => return Action::Return,
-            (other, None) => {
-                let problem = Problem::new(
-                    format!("{key}.action"),
-                    format!("there is no action `{other}`"),
-                );
-                let problem =
-                    problem.help("use `escalate`, `opt_out`, `opt_in`, `return` or `reply`");
-                self.problems.push(problem.at(Some(table.action.span())));
-            }
-        }
-        Action::Escalate
     }
 
     fn phrases(&mut self, key: &str, code: &str, phrases: &Phrases, (rule, except): (usize, bool)) {

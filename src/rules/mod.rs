@@ -5,6 +5,7 @@
 //! are crossed out: no phrase of that rule may use them, but one marked `!`. That is how "I don't want a bot, I want a
 //! human" fires and "I don't want a human" does not.
 
+mod action;
 mod automaton;
 mod file;
 mod fold;
@@ -13,19 +14,25 @@ mod fuzz;
 mod language;
 mod lexicon;
 mod pattern;
+mod repeat;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
+mod when;
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::ops::Range;
 
 use automaton::{Automaton, Match, Skips};
 use fold::Folded;
 use pattern::Edge;
+use when::When;
 
 pub use fold::TEXT_CAP;
 pub use language::detect;
+pub use repeat::asks_again;
+pub use when::Circumstances;
 
 use crate::domain::Language;
 use crate::problem::Problem;
@@ -41,7 +48,7 @@ pub struct Rules {
 }
 
 /// A named intent and what to do about it. Its phrases are compiled into [`Rules`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Its name, shown in metrics and handed to the desk.
     pub name: String,
@@ -49,6 +56,12 @@ pub struct Rule {
     pub action: Action,
     /// By what the model recognises it; the model picks only rules that have one.
     pub description: Option<String>,
+    /// What has to hold besides.
+    when: When,
+    /// Whether it listens for phrases.
+    has_phrases: bool,
+    /// Where in the file its action stands, for who finds that it leads nowhere.
+    place: Range<usize>,
 }
 
 /// What to do about an intent.
@@ -56,6 +69,11 @@ pub struct Rule {
 pub enum Action {
     /// Ask people to take over.
     Escalate,
+    /// Ask the customer whether people are to take over: once. Whoever asks for them again gets them.
+    Offer {
+        /// The key of the question in `texts/*.toml`, for where the model has put none.
+        text: String,
+    },
     /// Send the customer nothing more.
     OptOut,
     /// Send the customer messages again.
@@ -67,10 +85,17 @@ pub enum Action {
         /// Its key in `texts/*.toml`.
         text: String,
     },
+    /// Say nothing, and ask no model.
+    Ignore,
+    /// Pass the customer on to another assistant, which answers from now on.
+    Assistant {
+        /// Its name in the configuration.
+        name: String,
+    },
 }
 
 /// A rule that a message met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit<'a> {
     /// The rule.
     pub rule: &'a Rule,
@@ -93,6 +118,28 @@ struct Meaning {
     end: Edge,
 }
 
+impl Rule {
+    /// Gives the byte span of its action in the file.
+    pub fn place(&self) -> Range<usize> {
+        self.place.clone()
+    }
+
+    /// Tells whether its conditions hold.
+    pub fn applies(&self, now: &Circumstances<'_>) -> bool {
+        self.when.holds(now)
+    }
+
+    /// Tells whether conditions alone make it fit: it listens for nothing, and no model can pick it.
+    pub fn is_by_condition(&self) -> bool {
+        !self.has_phrases && self.description.is_none()
+    }
+
+    /// Tells whether it depends on how many turns did not help.
+    pub fn counts_attempts(&self) -> bool {
+        self.when.counts_attempts()
+    }
+}
+
 impl Rules {
     /// Reads and compiles a rules file. Gives every problem found, with the byte span of the value in the file; a file
     /// that is no TOML, or has a key or type that is not expected, gives the first alone.
@@ -100,8 +147,16 @@ impl Rules {
         file::parse(toml)
     }
 
-    /// Finds the first rule of the file whose phrases stand in a customer's message. Reads [`TEXT_CAP`] characters.
+    /// Finds the first rule of the file whose phrases stand in a customer's message, of those that have no conditions. Reads
+    /// [`TEXT_CAP`] characters.
     pub fn screen<'a>(&'a self, text: &str) -> Option<Hit<'a>> {
+        let mut heard = self.heard(text).into_iter();
+        heard.find(|hit| hit.rule.when.is_empty())
+    }
+
+    /// Finds the rules whose phrases stand in a customer's message, whatever their conditions, in the order of the file.
+    /// Reads [`TEXT_CAP`] characters.
+    pub fn heard<'a>(&'a self, text: &str) -> Vec<Hit<'a>> {
         let message = Folded::message(text);
         let fillers = self.fillers.matches(&message, &Skips::new());
         let edges = Edges::of(&message, &fillers);
@@ -117,15 +172,18 @@ impl Rules {
             let mut excepts = excepts.filter(|(except, _)| except.rule == meaning.rule);
             !meaning.firm && excepts.any(|(_, words)| words.overlaps(at))
         };
-        let (meaning, _) = found
+        let mut left: Vec<&(&Meaning, Match)> = found
             .iter()
             .filter(|(meaning, at)| !meaning.except && !crossed_out(meaning, at))
-            .min_by_key(|(meaning, at)| (meaning.rule, Reverse(at.end - at.start), at.phrase))?;
-        Some(Hit {
+            .collect();
+        left.sort_by_key(|(meaning, at)| (meaning.rule, Reverse(at.end - at.start), at.phrase));
+        left.dedup_by_key(|(meaning, _)| meaning.rule);
+        let hits = left.into_iter().map(|(meaning, _)| Hit {
             rule: &self.named[meaning.rule],
             language: meaning.language,
             phrase: &meaning.phrase,
-        })
+        });
+        hits.collect()
     }
 
     /// Gives the rules in the order of the file.

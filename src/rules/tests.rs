@@ -1,6 +1,7 @@
 //! Rules, end to end.
 
 use super::*;
+use crate::domain::{Offer, Profile};
 
 const SHIPPED: &str = include_str!("../../prompts/support/rules.toml");
 
@@ -232,8 +233,8 @@ fn every_problem_is_found_and_pointed_at() {
         "`rule[1]`: the action `reply` needs to know what to say",
         "`rule[1].phrases.english`: `english` is no language",
         "`rule[2].name`: `Not this` is no name for a rule",
-        "`rule[2]`: it has neither phrases nor a description",
-        "`rule[2].text`: only the action `reply` says a text",
+        "`rule[2]`: it has neither phrases nor a description nor conditions",
+        "`rule[2].text`: only the actions `reply` and `offer` say a text",
     ] {
         assert!(
             shown.iter().any(|line| line.contains(part)),
@@ -314,7 +315,7 @@ fn the_shipped_rules_speak_every_language() {
     let shipped = Rules::parse(SHIPPED).unwrap();
     for (rule, text_rule) in shipped.iter().enumerate() {
         // The way back from people is found by phrases alone: no model is asked while people have the conversation.
-        let is_told = text_rule.action != Action::Return;
+        let is_told = text_rule.action != Action::Return && !text_rule.is_by_condition();
         assert_eq!(
             text_rule.description.is_some(),
             is_told,
@@ -388,6 +389,22 @@ fn the_shipped_rules_hear_what_customers_mean() {
         ("arrêtez de me relancer", Some("opt_out")),
         ("bitte keine Werbung mehr", Some("opt_out")),
         ("もうメルマガは送らないでください", Some("opt_out")),
+        ("Representative!", Some("human_hinted")),
+        ("human agent", Some("human_requested")),
+        ("un operador", Some("human_hinted")),
+        ("operador humano", Some("human_requested")),
+        ("suporte", Some("human_hinted")),
+        ("un vrai conseiller", Some("human_requested")),
+        ("service client", Some("human_hinted")),
+        ("Kundendienst bitte", Some("human_hinted")),
+        ("ein Mensch", Some("human_requested")),
+        ("担当者", Some("human_hinted")),
+        ("担当者お願い", Some("human_requested")),
+        ("this is absolutely unacceptable!!", Some("upset")),
+        ("Das ist doch eine Frechheit", Some("upset")),
+        ("ふざけるな！", Some("upset")),
+        ("This is ridiculous, where is my parcel?", None),
+        ("yes please", None),
         ("START", Some("opt_in")),
         ("quiero volver a recibir sus mensajes", Some("opt_in")),
         ("配信再開", Some("opt_in")),
@@ -395,5 +412,180 @@ fn the_shipped_rules_hear_what_customers_mean() {
         ("", None),
     ] {
         assert_eq!(name_of(&shipped, text), rule, "{text}");
+    }
+}
+
+/// Gives the rule that fits after an offer.
+fn after_offer<'a>(rules: &'a Rules, text: &str) -> Option<&'a str> {
+    let profile = Profile::default();
+    let now = Circumstances {
+        profile: &profile,
+        failed_attempts: 0,
+        offer: Offer::Open,
+        is_open: true,
+    };
+    let mut heard = rules.heard(text).into_iter();
+    let hit = heard.find(|hit| hit.rule.applies(&now))?;
+    Some(hit.rule.name.as_str())
+}
+
+#[test]
+fn a_yes_is_heard_in_every_language_and_only_where_it_is_the_answer() {
+    let shipped = Rules::parse(SHIPPED).unwrap();
+    for text in [
+        "Yes",
+        "yes please!",
+        "ok, sure",
+        "Yes, I'd like that",
+        "please do",
+        "Sí, por favor",
+        "claro que sí",
+        "vale",
+        "Sim, pode chamar",
+        "com certeza",
+        "Oui, volontiers",
+        "d’accord",
+        "je veux bien",
+        "Ja gerne",
+        "ja, bitte",
+        "das wäre super",
+        "はい",
+        "はい、お願いします",
+        "お願いいたします",
+    ] {
+        assert_eq!(
+            after_offer(&shipped, text),
+            Some("offer_accepted"),
+            "{text}"
+        );
+        assert_eq!(name_of(&shipped, text), None, "{text}");
+    }
+    for text in [
+        "no",
+        "no thanks",
+        "Yes but first tell me your opening hours",
+        "not now",
+        "non merci",
+        "nein danke",
+        "いいえ",
+        "lieber nicht",
+        "não, obrigado",
+        "ahora no",
+    ] {
+        assert_eq!(after_offer(&shipped, text), None, "{text}");
+    }
+}
+
+#[test]
+fn conditions_hold_or_do_not() {
+    let with = |conditions: &str| {
+        let source =
+            format!("[[rule]]\nname = 'a'\naction = 'escalate'\n[rule.when]\n{conditions}");
+        Rules::parse(&source).unwrap_or_else(|wrong| panic!("{conditions}: {wrong:?}"))
+    };
+    let profile = serde_json::json!({
+        "vip": "true", "gold": true, "tier": "Plátinum", "orders": "12", "spent": 99.5, "city": "", "tags": ["a"],
+    });
+    let profile: Profile = crate::redact::Private(profile.as_object().unwrap().clone());
+    for (conditions, holds) in [
+        ("profile.vip = true", true),
+        ("profile.vip = false", false),
+        ("profile.gold = true", true),
+        ("profile.gold = 'TRUE'", true),
+        ("profile.tier = 'platinum'", true),
+        ("profile.tier = ['gold', 'PLATINUM']", true),
+        ("profile.tier = '!=platinum'", false),
+        ("profile.tier = '!=gold'", true),
+        ("profile.orders = 12", true),
+        ("profile.orders = '>= 12'", true),
+        ("profile.orders = '>12'", false),
+        ("profile.orders = '<13'", true),
+        ("profile.orders = ['11', 12]", true),
+        ("profile.orders = '!=12'", false),
+        ("profile.spent = '<=99.5'", true),
+        ("profile.spent = '=99.5'", true),
+        ("profile.tier = '>1'", false),
+        ("profile.city = '!=Rome'", false),
+        ("profile.nothing = '!=x'", false),
+        ("profile.tags = 'a'", false),
+        ("profile.vip = true\nprofile.orders = '>50'", false),
+        ("failed_attempts = 3", true),
+        ("failed_attempts = '>=4'", false),
+        ("failed_attempts = [2, 3]", true),
+        ("hours = 'closed'", true),
+        ("hours = 'open'", false),
+        ("after_offer = true", false),
+        ("after_offer = false", true),
+    ] {
+        let rules = with(conditions);
+        let rule = rules.get("a").unwrap();
+        let now = Circumstances {
+            profile: &profile,
+            failed_attempts: 3,
+            offer: Offer::Made,
+            is_open: false,
+        };
+        assert_eq!(rule.applies(&now), holds, "{conditions}");
+        assert!(rule.is_by_condition());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_rule_is_told_with_its_cure() {
+    let rule = |rest: &str| format!("[[rule]]\nname = 'a'\ndescription = 'x'\n{rest}");
+    for (rest, told) in [
+        (
+            "action = 'handoff'",
+            "there is no action `handoff` (use `escalate`)",
+        ),
+        ("action = 'dance'", "`opt_out` or `opt_in`)"),
+        ("action = 'assistant'", "needs to know which one"),
+        (
+            "action = 'ignore'\nassistant = 'b'",
+            "`rule[0].assistant`: only the action `assistant`",
+        ),
+        (
+            "action = 'ignore'\ntext = 'b'",
+            "`rule[0].text`: only the actions `reply` and `offer`",
+        ),
+        (
+            "action = 'ignore'\nwhen = { hours = 'late' }",
+            "`rule[0].when.hours`: people are not `late`",
+        ),
+        (
+            "action = 'ignore'\nwhen = { profile = { x = [] } }",
+            "`rule[0].when.profile.x`: is one of none",
+        ),
+        (
+            "action = 'ignore'\nwhen = { profile = { x = '>=gold' } }",
+            "compares with `gold`, which is no number",
+        ),
+        (
+            "action = 'ignore'\nwhen = { profile = { x = '' } }",
+            "meets no condition",
+        ),
+        (
+            "action = 'ignore'\nwhen = { profile = { x = { y = 1 } } }",
+            "is a table",
+        ),
+        (
+            "action = 'ignore'\nwhen = { failed_attempts = 'many' }",
+            "compared with something else",
+        ),
+        (
+            "action = 'ignore'\nwhen = { attempts = 3 }",
+            "unknown field `attempts`",
+        ),
+    ] {
+        let found = problems(&rule(rest));
+        let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(
+            shown.iter().any(|line| line.contains(told)),
+            "{rest}: {shown:#?}"
+        );
+        assert!(
+            found.iter().all(|problem| problem.span.is_some()),
+            "{found:#?}"
+        );
     }
 }

@@ -16,8 +16,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
-    Attempted, Bill, Clearance, Conversation, ConversationId, Day, Delivery, DeliveryId, Inbound,
-    Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Settlement, SpentToday, Summary,
+    Attempted, Bill, Clearance, Conversation, ConversationId, Course, Day, Delivery, DeliveryId,
+    Inbound, Lane, Message, MessageId, NewDelivery, OnUnknown, Outcome, Settlement, SpentToday,
+    Summary,
 };
 use crate::metrics::Standing;
 use crate::redact::Private;
@@ -114,6 +115,10 @@ pub struct Claimed {
     pub conversation: Conversation,
     /// The messages that wait for an outcome, oldest first; at least one.
     pub waiting: Vec<Message>,
+    /// What became of the turns before.
+    pub course: Course,
+    /// How many assistants have passed the messages on, before this one.
+    pub passes: u32,
     /// How many claims of these messages ended in a crash before; a conviction counts as one more.
     pub crashes: u32,
     /// Whether they are convicted of the last one: they are not tried again.

@@ -1,6 +1,6 @@
 //! Asking the model: for an answer, and for the summary that people get.
 
-use crate::domain::{Author, Failure, HandoffReason, Message};
+use crate::domain::{Author, Failure, HandoffReason, Help, Message};
 use crate::handoff::TRANSCRIPT_MESSAGES;
 use crate::model::{Answered, Asking, Meter, Question, Role, Turn as Line, Unanswered};
 use crate::prompts::{CustomerContext, PromptError, SummaryContext, SystemContext};
@@ -10,6 +10,8 @@ use crate::store::{Claimed, Store, StoreError};
 use super::fold::noted;
 use super::gather::Gathered;
 use super::judge::Asked;
+use super::media;
+use super::screen::Terms;
 use super::settlement::Writer;
 use super::{Assistant, joined};
 
@@ -25,11 +27,12 @@ pub(super) async fn answer(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
+    terms: Terms,
     meter: &Meter,
 ) -> Asked {
     let customer = claimed.conversation.customer.key();
     let asking = asking(claimed, &customer, meter);
-    let compose = || question(assistant, gathered, claimed);
+    let compose = || question(assistant, gathered, claimed, terms);
     let answered = assistant.lineup.answer(compose, &asking).await;
     Asked {
         words: Private(joined(&claimed.waiting)),
@@ -87,6 +90,7 @@ fn question(
     assistant: &Assistant,
     gathered: &Gathered,
     claimed: &Claimed,
+    terms: Terms,
 ) -> Result<Question, PromptError> {
     let folder = &gathered.folder;
     let system = folder.system(&SystemContext {
@@ -105,15 +109,20 @@ fn question(
     });
     let summary = gathered.summary.as_ref().map(noted);
     let waiting = newest(&claimed.waiting, SHOWN_MESSAGES);
-    let said = gathered.remembered.iter().chain(waiting);
-    let said = said.filter(|message| !message.is_poison).map(line);
-    let described = folder.rules().iter();
+    let images = media::images(waiting);
+    let is_shown = |message: &&Message| !message.is_poison;
+    let before = gathered.remembered.iter().filter(is_shown).map(line);
+    let asked = waiting.iter().filter(is_shown);
+    let said = before.chain(asked.map(|message| line_beside(message, &images)));
+    let now = terms.circumstances(&claimed.conversation, Help::Given);
+    let described = folder.rules().iter().filter(|rule| rule.applies(&now));
     Ok(Question {
         system,
         turns: block.into_iter().chain(summary).chain(said).collect(),
         rules: described
             .filter_map(|rule| Some((rule.name.clone(), rule.description.clone()?)))
             .collect(),
+        images: images.clone(),
     })
 }
 
@@ -132,8 +141,13 @@ pub(super) fn newest(messages: &[Message], most: usize) -> &[Message] {
 
 /// Writes a message as the model sees it. What the gateway itself notes stands in brackets.
 pub(super) fn line(message: &Message) -> Line {
+    line_beside(message, &[])
+}
+
+/// The same, where some pictures are shown beside it.
+fn line_beside(message: &Message, shown: &[Private<String>]) -> Line {
     let (role, text) = match message.author {
-        Author::Customer => (Role::User, message.text.clone()),
+        Author::Customer => (Role::User, with_note(message, shown)),
         Author::Assistant => (Role::Assistant, message.text.clone()),
         Author::Agent => (
             Role::Assistant,
@@ -142,6 +156,17 @@ pub(super) fn line(message: &Message) -> Line {
         Author::System => (Role::User, Private(format!("[note] {}", message.text.0))),
     };
     Line { role, text }
+}
+
+fn with_note(message: &Message, shown: &[Private<String>]) -> Private<String> {
+    match media::note(message, shown) {
+        None => message.text.clone(),
+        Some(note) => Private(
+            format!("{}\n{note}", message.text.0)
+                .trim_start()
+                .to_owned(),
+        ),
+    }
 }
 
 /// Gives what was said, for people: longer than what the model is reminded of.

@@ -214,6 +214,7 @@ impl Desk<'_> {
         let event = handoff::requested(&Requested {
             facts: self.facts(),
             handoff: begins,
+            is_message: false,
             transcript: &transcript.iter().collect::<Vec<_>>(),
             summary: None,
             model: model.unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Assistant;
-use crate::domain::{Language, Message, Summary};
+use crate::domain::{Author, Language, Message, Summary};
 use crate::memory::Memory;
 use crate::prompts::Folder;
 use crate::rules::{self, Rules};
@@ -24,9 +24,14 @@ pub(super) struct Gathered {
     pub(super) language: Language,
     /// The language to remember, where the messages told one.
     pub(super) heard: Option<Language>,
+    /// Whether the customer asks what he has asked shortly before.
+    pub(super) is_repeat: bool,
     /// When the turn began.
     pub(super) now: Timestamp,
 }
+
+/// Messages of the customer, the latest that were dealt with, among which the same question is looked for.
+const ASKED_BEFORE: usize = 4;
 
 /// Gathers what a turn needs to know.
 pub(super) async fn gather(
@@ -40,6 +45,7 @@ pub(super) async fn gather(
     let ruler = assistant.lineup.ruler(&conversation.customer.key());
     let remembered = memory.recall(store, conversation, &ruler, now).await?;
     Ok(Gathered {
+        is_repeat: is_repeat(&claimed.waiting, &remembered),
         remembered,
         summary: memory.summary(conversation, now).cloned(),
         ..Gathered::bare(assistant, now, claimed)
@@ -59,9 +65,23 @@ impl Gathered {
             summary: None,
             language: language.unwrap_or(assistant.language),
             heard,
+            is_repeat: false,
             now,
         }
     }
+}
+
+/// Tells whether any message that waits asks what was asked before.
+fn is_repeat(waiting: &[Message], remembered: &[Message]) -> bool {
+    let customers = remembered.iter().rev();
+    let customers = customers.filter(|message| message.author == Author::Customer);
+    let before: Vec<_> = customers.take(ASKED_BEFORE).collect();
+    let is_asked_again = |message: &Message| {
+        before
+            .iter()
+            .any(|other| rules::asks_again(&message.text, &other.text))
+    };
+    waiting.iter().any(is_asked_again)
 }
 
 /// Gives the language of the newest message that is long enough to tell one.

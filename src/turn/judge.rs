@@ -1,11 +1,14 @@
 //! What is decided after the model has answered.
 
 use super::Instead;
-use super::screen::Terms;
-use crate::domain::{Failure, HandoffReason, Suppression};
+use super::screen::{self, Terms};
+use crate::domain::{Conversation, Failure, HandoffReason, Help, Offer, Suppression};
 use crate::model::{Action as ModelAction, Answer};
 use crate::redact::Private;
 use crate::rules::{Action, Rule, Rules};
+
+/// The text of a folder that asks whether people are to take over.
+const OFFER: &str = "offer";
 
 /// What a turn does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,17 @@ pub enum Decision {
         /// Its words.
         text: Private<String>,
         /// The rule that it picked, where that changes nothing.
+        rule: Option<String>,
+        /// Whether that helps.
+        help: Help,
+    },
+    /// Ask whether people are to take over.
+    Offer {
+        /// The model's words for it; else the text of the folder is said.
+        text: Option<Private<String>>,
+        /// The text's key.
+        key: String,
+        /// The rule that says so.
         rule: Option<String>,
     },
     /// Say a text of the assistant's folder.
@@ -50,6 +64,18 @@ pub enum Decision {
         /// The rule that says so.
         rule: String,
     },
+    /// Say nothing, since a rule says so.
+    Ignore {
+        /// The rule.
+        rule: String,
+    },
+    /// Pass it on to another assistant.
+    Pass {
+        /// Its name.
+        to: String,
+        /// The rule that says so.
+        rule: String,
+    },
     /// Pass it to the people who have the conversation.
     Forward,
     /// Say nothing.
@@ -71,20 +97,41 @@ pub struct Asked {
     pub answer: Result<Answer, Failure>,
 }
 
-/// Decides on what the model said. A rule that it picked beats its own choice of action.
-pub fn judge(asked: Asked, rules: &Rules, terms: Terms) -> Decision {
-    let has_desk = terms.has_desk;
+/// Decides on what the model said. A rule that it picked beats its own choice of action, and one that counts in vain turns
+/// beats both.
+pub fn judge(asked: Asked, conversation: &Conversation, rules: &Rules, terms: Terms) -> Decision {
+    let words = asked.words.clone();
+    let decision = judged(asked, conversation, rules, terms);
+    let help = decision.help();
+    if help == Help::Given {
+        return decision;
+    }
+    screen::unhelped(conversation, &words, rules, terms, help).unwrap_or(decision)
+}
+
+fn judged(asked: Asked, conversation: &Conversation, rules: &Rules, terms: Terms) -> Decision {
+    // Word that was left once is there: the assistant goes on.
+    let has_desk = terms.has_desk && !terms.is_word_left();
     let (words, answer) = match asked.answer {
         Ok(answer) => (asked.words, answer),
         Err(why) => return unanswered(why, asked.words, terms),
     };
+    let now = terms.circumstances(conversation, Help::Given);
     let picked = answer.rule.as_deref().and_then(|name| rules.get(name));
+    let picked = picked.filter(|rule| rule.applies(&now));
     let rule = picked.map(|rule| rule.name.clone());
     let hand_off = |reason, rule| Decision::HandOff {
         reason,
         rule,
-        detail: answer.reason,
+        detail: answer.reason.clone(),
         evidence: words,
+    };
+    let is_silent = answer.reply.trim().is_empty();
+    let may_offer = has_desk && terms.course.offer == Offer::None;
+    let offer = |key: &str, rule| Decision::Offer {
+        text: (!is_silent).then(|| answer.reply.clone()),
+        key: key.to_owned(),
+        rule,
     };
     match (picked.map(action), answer.action) {
         (Some(Action::Escalate), _) if has_desk => hand_off(HandoffReason::Rule, rule),
@@ -92,13 +139,51 @@ pub fn judge(asked: Asked, rules: &Rules, terms: Terms) -> Decision {
             key: text.clone(),
             rule,
         },
+        (Some(Action::Ignore), _) => Decision::Ignore {
+            rule: rule.unwrap_or_default(),
+        },
+        (Some(Action::Assistant { name }), _)
+            if terms.may_pass() && *name != conversation.assistant =>
+        {
+            Decision::Pass {
+                to: name.clone(),
+                rule: rule.unwrap_or_default(),
+            }
+        }
         // Only the customer's own words can end or renew his consent; a model's reading of them cannot.
         (_, ModelAction::Escalate) if has_desk => hand_off(HandoffReason::Model, rule),
-        _ if answer.reply.trim().is_empty() => Decision::Fail(Failure::Model),
-        _ => Decision::Reply {
+        (Some(Action::Offer { text }), _) if may_offer => offer(text, rule),
+        (_, ModelAction::OfferHuman) if may_offer => offer(OFFER, rule),
+        _ if is_silent => Decision::Fail(Failure::Model),
+        (_, chosen) => Decision::Reply {
+            help: match chosen {
+                ModelAction::Answer => Help::Given,
+                ModelAction::OfferHuman | ModelAction::Escalate => Help::Missing,
+            },
             text: answer.reply,
             rule,
         },
+    }
+}
+
+impl Decision {
+    /// Tells whether it helps the customer, as far as that can be told.
+    pub(super) fn help(&self) -> Help {
+        match self {
+            Self::Reply { help, .. } => *help,
+            Self::Offer { .. } => Help::Offered,
+            Self::Apologise | Self::Fail(_) => Help::Missing,
+            Self::Canned { .. }
+            | Self::HandOff { .. }
+            | Self::OptOut { .. }
+            | Self::OptIn { .. }
+            | Self::Return { .. }
+            | Self::Ignore { .. }
+            | Self::Pass { .. }
+            | Self::Forward
+            | Self::Suppress(_)
+            | Self::Limit => Help::Given,
+        }
     }
 }
 
@@ -119,114 +204,4 @@ fn action(rule: &Rule) -> &Action {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::handoff::MayReturn;
-
-    const RULES: &str = r#"
-        [[rule]]
-        name = "refund"
-        action = "escalate"
-        description = "Wants money back"
-        [[rule]]
-        name = "hours"
-        action = "reply"
-        text = "hours"
-        description = "Asks for opening hours"
-        [[rule]]
-        name = "bye"
-        action = "opt_out"
-        description = "Wants no messages"
-    "#;
-
-    fn terms(on_unanswered: Instead, has_desk: bool) -> Terms {
-        Terms {
-            has_desk,
-            may_return: MayReturn::Never,
-            on_late: Instead::Apologise,
-            on_unanswered,
-            reply_ttl: Duration::ZERO,
-            now: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn without_an_answer_people_take_over_where_that_is_wanted_and_there_are_some() {
-        for (on_unanswered, has_desk, handed_off) in [
-            (Instead::Apologise, true, false),
-            (Instead::HandOff, false, false),
-            (Instead::HandOff, true, true),
-        ] {
-            let asked = Asked {
-                words: "what was said".into(),
-                answer: Err(Failure::Refused),
-            };
-            let rules = Rules::parse(RULES).unwrap();
-            let expected = match handed_off {
-                true => Decision::HandOff {
-                    reason: HandoffReason::Failure,
-                    rule: None,
-                    detail: None,
-                    evidence: "what was said".into(),
-                },
-                false => Decision::Fail(Failure::Refused),
-            };
-            assert_eq!(
-                judge(asked, &rules, terms(on_unanswered, has_desk)),
-                expected
-            );
-        }
-    }
-
-    /// Gives the decision on an answer in a few words.
-    fn decided(action: ModelAction, rule: Option<&str>, reply: &str, has_desk: bool) -> String {
-        let terms = terms(Instead::Apologise, has_desk);
-        let answer = Answer {
-            reply: reply.into(),
-            action,
-            rule: rule.map(str::to_owned),
-            reason: None,
-            language: None,
-        };
-        let asked = Asked {
-            words: "what was said".into(),
-            answer: Ok(answer),
-        };
-        match judge(asked, &Rules::parse(RULES).unwrap(), terms) {
-            Decision::Reply { text, .. } => format!("say {}", text.0),
-            Decision::Canned { key, .. } => format!("canned {key}"),
-            Decision::HandOff {
-                reason, evidence, ..
-            } => format!("{} {}", reason.as_str(), evidence.0),
-            other => format!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_rule_beats_the_models_own_choice_and_consent_is_not_the_models_to_give() {
-        use ModelAction::{Answer as Say, Escalate, OfferHuman};
-        for (action, rule, reply, has_desk, decision) in [
-            (Say, None, "Hi.", true, "say Hi."),
-            (OfferHuman, None, "A colleague?", true, "say A colleague?"),
-            (Escalate, None, "Wait.", true, "model what was said"),
-            (Escalate, None, "Wait.", false, "say Wait."),
-            (Escalate, None, "", false, "Fail(Model)"),
-            (Say, Some("refund"), "Hi.", true, "rule what was said"),
-            (Say, Some("refund"), "Hi.", false, "say Hi."),
-            (Escalate, Some("hours"), "Hi.", true, "canned hours"),
-            (Say, Some("bye"), "Goodbye.", true, "say Goodbye."),
-            (Say, Some("unheard of"), "Hi.", true, "say Hi."),
-            (Say, None, " ", true, "Fail(Model)"),
-        ] {
-            assert_eq!(
-                decided(action, rule, reply, has_desk),
-                decision,
-                "{action:?} {rule:?} {has_desk}"
-            );
-        }
-    }
-}
+mod tests;

@@ -10,16 +10,19 @@ mod fold;
 mod gather;
 pub mod judge;
 mod laps;
+mod media;
 pub mod screen;
 mod settlement;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Author, Failure, Hours, Language, Message, MessageId, Outcome, Settlement, new_id,
+    Aftermath, Author, Course, Failure, Help, Hours, Language, Message, MessageId, Outcome,
+    Ownership, Settlement, new_id,
 };
 use crate::handoff::{Links, MayReturn, OnTimeout};
 use crate::memory::Memory;
@@ -63,6 +66,8 @@ pub struct Assistant {
     pub limits: Limits,
     /// The last day on which it was said in the log that it has spent it.
     pub noticed: Noticed,
+    /// The subscription group in Braze that follows the customer's consent, where one does.
+    pub subscription_group: Option<String>,
     /// When people are there.
     pub hours: Hours,
     /// What becomes of a handoff while they are not.
@@ -142,9 +147,12 @@ pub async fn run(
         assistant,
         claimed,
         gathered: &gathered,
+        is_word_left: course(assistant, now, claimed).word_left_at.is_some(),
         now,
     };
-    let settlement = settle(&writer, store, decision, &mut budget, &mut laps).await?;
+    let help = decision.help();
+    let mut settlement = settle(&writer, store, decision, &mut budget, &mut laps).await?;
+    settlement.aftermath = aftermath(&settlement, help, gathered.is_repeat);
     laps.lap(Stage::Judge);
     Ok(Turn {
         settlement,
@@ -152,6 +160,32 @@ pub async fn run(
         limited: budget.refused(),
         remembered: gathered.remembered,
     })
+}
+
+/// Gives what the conversation has come to. Word that was left for people counts until they come.
+fn course(assistant: &Assistant, now: Timestamp, claimed: &Claimed) -> Course {
+    let is_unread = |at: &Timestamp| {
+        let opens = assistant.hours.opens_next(*at);
+        opens.is_none_or(|opens| opens > now)
+    };
+    Course {
+        word_left_at: claimed.course.word_left_at.filter(is_unread),
+        ..claimed.course
+    }
+}
+
+/// Gives how a turn went, as its conversation remembers it: what people or nobody answers counts for nothing.
+fn aftermath(settlement: &Settlement, help: Help, is_repeat: bool) -> Aftermath {
+    match settlement.outcome {
+        Outcome::Replied | Outcome::Canned | Outcome::Failed(_) => Aftermath { help, is_repeat },
+        Outcome::HandedOff if settlement.ownership == Ownership::Keep => Aftermath {
+            help: Help::WordLeft,
+            is_repeat: false,
+        },
+        Outcome::HandedOff | Outcome::Forwarded | Outcome::PassedOn | Outcome::Suppressed(_) => {
+            Aftermath::default()
+        }
+    }
 }
 
 async fn decide(
@@ -167,6 +201,14 @@ async fn decide(
         may_return: assistant
             .desk
             .map_or(MayReturn::Never, |desk| desk.may_return),
+        is_open: assistant.hours.is_open(gathered.now),
+        course: course(assistant, gathered.now, claimed),
+        under_way: Aftermath {
+            is_repeat: gathered.is_repeat,
+            ..Aftermath::default()
+        },
+        passes: claimed.passes,
+        sees_images: assistant.lineup.sees_images(),
         on_late: assistant.on_late,
         on_unanswered: assistant.on_unanswered,
         reply_ttl: assistant.reply_ttl,
@@ -183,10 +225,10 @@ async fn decide(
             if let Some(decision) = refusal {
                 return Ok(decision);
             }
-            let asked = ask::answer(assistant, gathered, claimed, budget.meter).await;
+            let asked = ask::answer(assistant, gathered, claimed, terms, budget.meter).await;
             laps.lap(Stage::Ask);
             budget.is_in_vain = asked.answer.is_err();
-            judge::judge(asked, rules, terms)
+            judge::judge(asked, &claimed.conversation, rules, terms)
         }
     })
 }
@@ -199,6 +241,7 @@ pub fn poisoned(assistant: &Assistant, clock: &Clock, claimed: &Claimed) -> Sett
         assistant,
         claimed,
         gathered: &gathered,
+        is_word_left: false,
         now,
     };
     writer.failed(Failure::Poison)
@@ -217,7 +260,10 @@ async fn settle(
     laps: &mut Laps<'_>,
 ) -> Result<Settlement, StoreError> {
     Ok(match decision {
-        Decision::Reply { text, rule } => writer.reply(&text, rule),
+        Decision::Reply { text, rule, .. } => writer.reply(&text, rule),
+        Decision::Offer { text, key, rule } => writer.offer(text.as_ref(), &key, rule),
+        Decision::Ignore { rule } => writer.ignore(rule),
+        Decision::Pass { to, rule } => writer.pass(to, rule),
         Decision::Canned { key, rule } => writer.canned(&key, rule),
         Decision::OptOut { rule } => writer.opt_out(rule),
         Decision::OptIn { rule } => writer.opt_in(rule),
@@ -242,7 +288,10 @@ async fn settle(
             };
             laps.lap(Stage::Ask);
             let handoff = writer.handoff(reason, rule, detail, evidence);
-            writer.hand_off(handoff, &transcript, summary.as_ref())
+            match writer.leaves_word(reason) {
+                true => writer.leave_word(&handoff, &transcript, summary.as_ref()),
+                false => writer.hand_off(handoff, &transcript, summary.as_ref()),
+            }
         }
     })
 }

@@ -5,16 +5,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::later;
-use crate::domain::{Conversation, HandoffReason, Message, Owner, Suppression};
+use crate::domain::{
+    Aftermath, Conversation, Course, HandoffReason, Help, Message, Offer, Owner, Suppression,
+};
 use crate::handoff::MayReturn;
 use crate::redact::Private;
-use crate::rules::{Action, Rule, Rules};
+use crate::rules::{Action, Circumstances, Rule, Rules};
 
 use super::judge::Decision;
+use super::media::is_image;
 use super::{Instead, joined};
 
-/// The text of an assistant's folder for messages without words.
+/// The texts of an assistant's folder for messages without words: one, or several.
 const MEDIA: &str = "media";
+const MEDIA_SEVERAL: &str = "media_several";
+
+/// How often messages are passed on from one assistant to another: more is two that send a customer to and fro, and the one
+/// that has him then answers.
+const PASSES_MAX: u32 = 3;
 
 /// What the screen says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +40,16 @@ pub struct Terms {
     pub has_desk: bool,
     /// Whether a customer whom people have can ask for the assistant again.
     pub may_return: MayReturn,
+    /// Whether they are there now.
+    pub is_open: bool,
+    /// What became of the turns before.
+    pub course: Course,
+    /// What is known of the turn under way: whether the customer asks what he has asked before.
+    pub under_way: Aftermath,
+    /// How many assistants have passed the messages on already.
+    pub passes: u32,
+    /// Whether some model of the assistant can look at pictures.
+    pub sees_images: bool,
     /// What becomes of messages that are too old to be answered.
     pub on_late: Instead,
     /// What becomes of messages that no model answered.
@@ -42,6 +60,42 @@ pub struct Terms {
     pub now: Timestamp,
 }
 
+impl Terms {
+    /// Tells whether word was left for people already: it is not left by every message anew.
+    pub(super) fn is_word_left(&self) -> bool {
+        self.course.word_left_at.is_some()
+    }
+
+    /// Tells whether the messages may be passed on once more.
+    pub(super) fn may_pass(&self) -> bool {
+        self.passes < PASSES_MAX
+    }
+
+    /// Gives what rules may depend on, where the turn under way ends so.
+    pub(super) fn circumstances<'a>(
+        &self,
+        conversation: &'a Conversation,
+        help: Help,
+    ) -> Circumstances<'a> {
+        let under_way = Aftermath {
+            help,
+            ..self.under_way
+        };
+        Circumstances {
+            profile: &conversation.profile,
+            failed_attempts: self.course.failed_attempts(under_way),
+            offer: self.course.offer,
+            is_open: self.is_open,
+        }
+    }
+}
+
+/// A rule that fits, and the words that it rests on; none where its conditions alone do.
+struct Fit<'a> {
+    rule: &'a Rule,
+    words: Option<&'a Private<String>>,
+}
+
 /// Decides what can be decided without a model. Rules beat the model; the order of the file beats all else.
 pub fn screen(
     conversation: &Conversation,
@@ -49,57 +103,152 @@ pub fn screen(
     rules: &Rules,
     terms: Terms,
 ) -> Screened {
-    let hit = first_hit(waiting, rules);
-    let decision = match (hit, conversation.owner) {
-        (Some((rule, _)), _) if rule.action == Action::OptIn && conversation.opted_out => {
-            Decision::OptIn {
-                rule: rule.name.clone(),
-            }
-        }
+    let now = terms.circumstances(conversation, Help::Given);
+    let fit = fits(waiting, rules, &now)
+        .into_iter()
+        .find(|fit| is_possible(fit.rule, conversation, terms));
+    let is_with_people = conversation.owner != Owner::Assistant;
+    let decided = fit.and_then(|fit| match &fit.rule.action {
+        Action::OptIn => Some(Decision::OptIn { rule: name(&fit) }),
         // Who is in the middle of a case with people is still heard by them.
-        (_, Owner::Assistant) if conversation.opted_out => {
-            Decision::Suppress(Suppression::OptedOut)
-        }
-        (Some((rule, _)), _) if rule.action == Action::OptOut => Decision::OptOut {
-            rule: rule.name.clone(),
-        },
-        (Some((rule, _)), owner)
-            if rule.action == Action::Return
-                && returns(owner, terms.may_return)
-                && !conversation.opted_out =>
-        {
-            Decision::Return {
-                rule: rule.name.clone(),
-            }
-        }
-        (_, Owner::Pending | Owner::Human) => Decision::Forward,
-        (Some((rule, evidence)), _) if rule.action == Action::Escalate && terms.has_desk => {
-            Decision::HandOff {
-                reason: HandoffReason::CustomerAsked,
-                rule: Some(rule.name.clone()),
-                detail: None,
-                evidence: evidence.clone(),
-            }
-        }
+        _ if conversation.opted_out && !is_with_people => None,
+        Action::OptOut => Some(Decision::OptOut { rule: name(&fit) }),
+        Action::Return => Some(Decision::Return { rule: name(&fit) }),
+        _ if is_with_people => None,
+        action => by_rule(action, &fit, waiting, terms),
+    });
+    let decision = match decided {
+        Some(decision) => decision,
+        None if is_with_people => Decision::Forward,
+        None if conversation.opted_out => Decision::Suppress(Suppression::OptedOut),
         // Nothing that is said now would arrive.
-        _ if conversation.window_expires_at <= terms.now => {
+        None if conversation.window_expires_at <= terms.now => {
             Decision::Suppress(Suppression::Expired)
         }
-        _ if are_too_old(waiting, terms) => late(waiting, terms),
-        (Some((rule, _)), Owner::Assistant) => match &rule.action {
-            Action::Reply { text } => Decision::Canned {
-                key: text.clone(),
-                rule: Some(rule.name.clone()),
-            },
-            // Without a desk there is nobody to bring in, who is not opted out needs no way back in, and who talks to the
-            // assistant need not return to it.
-            Action::Escalate | Action::OptIn | Action::OptOut | Action::Return => {
-                return unruled(waiting);
-            }
-        },
-        (None, Owner::Assistant) => return unruled(waiting),
+        None if are_too_old(waiting, terms) => late(waiting, terms),
+        None => return unruled(waiting, terms),
     };
-    Screened::Decided(decision)
+    match decision {
+        // A text that would come too late is no answer.
+        Decision::Canned { .. } | Decision::Offer { .. }
+            if conversation.window_expires_at <= terms.now =>
+        {
+            Screened::Decided(Decision::Suppress(Suppression::Expired))
+        }
+        Decision::Canned { .. } | Decision::Offer { .. } if are_too_old(waiting, terms) => {
+            Screened::Decided(late(waiting, terms))
+        }
+        decision => Screened::Decided(decision),
+    }
+}
+
+/// Gives the rules that fit, in the order of the file.
+fn fits<'a>(waiting: &'a [Message], rules: &'a Rules, now: &Circumstances<'_>) -> Vec<Fit<'a>> {
+    let heard: Vec<_> = waiting
+        .iter()
+        .map(|message| (rules.heard(&message.text), &message.text))
+        .collect();
+    let fit = |rule: &'a Rule| {
+        let said = heard
+            .iter()
+            .find(|(hits, _)| hits.iter().any(|hit| std::ptr::eq(hit.rule, rule)));
+        let words = said.map(|(_, words)| *words);
+        (words.is_some() || rule.is_by_condition()).then_some(Fit { rule, words })
+    };
+    let applying = rules.iter().filter(|rule| rule.applies(now));
+    applying.filter_map(fit).collect()
+}
+
+/// Tells whether a rule can do what it says, as things stand: without people there is nobody to bring in, who is not opted
+/// out needs no way back in, and who talks to the assistant need not return to it. While people have the conversation, or
+/// the customer wants nothing from us, conditions alone decide nothing.
+fn is_possible(rule: &Rule, conversation: &Conversation, terms: Terms) -> bool {
+    let is_ours = conversation.owner == Owner::Assistant;
+    match rule.action {
+        Action::OptIn => conversation.opted_out,
+        _ if conversation.opted_out && is_ours => false,
+        Action::OptOut => !conversation.opted_out,
+        Action::Return => !conversation.opted_out && returns(conversation.owner, terms.may_return),
+        _ if !is_ours => !rule.is_by_condition(),
+        Action::Escalate if rule.is_by_condition() => terms.has_desk && !terms.is_word_left(),
+        Action::Escalate | Action::Offer { .. } => terms.has_desk,
+        Action::Assistant { ref name } => terms.may_pass() && *name != conversation.assistant,
+        Action::Reply { .. } | Action::Ignore => true,
+    }
+}
+
+fn name(fit: &Fit<'_>) -> String {
+    fit.rule.name.clone()
+}
+
+/// Gives what a rule decides while the assistant has the conversation.
+fn by_rule(action: &Action, fit: &Fit<'_>, waiting: &[Message], terms: Terms) -> Option<Decision> {
+    let hand_off = || {
+        let reason = match fit.words {
+            Some(_) => HandoffReason::CustomerAsked,
+            None => HandoffReason::Rule,
+        };
+        let evidence = fit.words.cloned();
+        Decision::HandOff {
+            reason,
+            rule: Some(name(fit)),
+            detail: None,
+            evidence: evidence.unwrap_or_else(|| Private(joined(waiting))),
+        }
+    };
+    match action {
+        Action::Escalate => Some(hand_off()),
+        // Who comes back to it after the offer means it.
+        Action::Offer { .. } if terms.course.offer != Offer::None => Some(hand_off()),
+        Action::Offer { text } => Some(Decision::Offer {
+            text: None,
+            key: text.clone(),
+            rule: Some(name(fit)),
+        }),
+        Action::Reply { text } => Some(Decision::Canned {
+            key: text.clone(),
+            rule: Some(name(fit)),
+        }),
+        Action::Ignore => Some(Decision::Ignore { rule: name(fit) }),
+        Action::Assistant { name: to } => Some(Decision::Pass {
+            to: to.clone(),
+            rule: name(fit),
+        }),
+        Action::OptOut | Action::OptIn | Action::Return => None,
+    }
+}
+
+/// Decides anew once it is known that the turn has not helped: by the rules that count such turns.
+pub(super) fn unhelped(
+    conversation: &Conversation,
+    words: &Private<String>,
+    rules: &Rules,
+    terms: Terms,
+    help: Help,
+) -> Option<Decision> {
+    let now = terms.circumstances(conversation, help);
+    let rule = rules.iter().find(|rule| {
+        rule.counts_attempts()
+            && rule.is_by_condition()
+            && rule.applies(&now)
+            && is_possible(rule, conversation, terms)
+    })?;
+    let fit = Fit { rule, words: None };
+    let decision = by_rule(&rule.action, &fit, &[], terms)?;
+    Some(match decision {
+        Decision::HandOff {
+            reason,
+            rule,
+            detail,
+            ..
+        } => Decision::HandOff {
+            reason,
+            rule,
+            detail,
+            evidence: words.clone(),
+        },
+        decision => decision,
+    })
 }
 
 /// Tells whether a customer can leave those who have the conversation.
@@ -130,254 +279,22 @@ fn late(waiting: &[Message], terms: Terms) -> Decision {
     }
 }
 
-fn unruled(waiting: &[Message]) -> Screened {
-    let wordless = waiting.iter().all(|message| message.text.trim().is_empty());
-    match wordless {
-        true => Screened::Decided(Decision::Canned {
-            key: MEDIA.to_owned(),
-            rule: None,
-        }),
-        false => Screened::Ask,
+fn unruled(waiting: &[Message], terms: Terms) -> Screened {
+    let is_wordless = waiting.iter().all(|message| message.text.trim().is_empty());
+    let mut media = waiting.iter().flat_map(|message| &message.media);
+    let is_seen = terms.sees_images && media.clone().any(|link| is_image(link));
+    if !is_wordless || is_seen {
+        return Screened::Ask;
     }
-}
-
-/// Gives the rule that stands first in the file among those that any of the messages meets.
-fn first_hit<'a>(
-    waiting: &'a [Message],
-    rules: &'a Rules,
-) -> Option<(&'a Rule, &'a Private<String>)> {
-    let position = |rule: &Rule| rules.iter().position(|other| other.name == rule.name);
-    waiting
-        .iter()
-        .filter_map(|message| Some((rules.screen(&message.text)?.rule, &message.text)))
-        .min_by_key(|(rule, _)| position(rule))
+    let key = match media.nth(1) {
+        Some(_) => MEDIA_SEVERAL,
+        None => MEDIA,
+    };
+    Screened::Decided(Decision::Canned {
+        key: key.to_owned(),
+        rule: None,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Author, ConversationId, Customer, MessageId, new_id};
-    use jiff::Timestamp;
-
-    const RULES: &str = r#"
-        [[rule]]
-        name = "bye"
-        action = "opt_out"
-        [rule.phrases]
-        en = ["=stop"]
-        [[rule]]
-        name = "back"
-        action = "opt_in"
-        [rule.phrases]
-        en = ["=start"]
-        [[rule]]
-        name = "machine"
-        action = "return"
-        [rule.phrases]
-        en = ["=bot"]
-        [[rule]]
-        name = "person"
-        action = "escalate"
-        [rule.phrases]
-        en = ["want a person"]
-        [[rule]]
-        name = "hours"
-        action = "reply"
-        text = "hours"
-        [rule.phrases]
-        en = ["opening hours"]
-    "#;
-
-    fn at(minutes: u64) -> Timestamp {
-        later(Timestamp::UNIX_EPOCH, Duration::from_mins(minutes))
-    }
-
-    fn conversation(owner: Owner, opted_out: bool) -> Conversation {
-        Conversation {
-            id: ConversationId(new_id(Timestamp::UNIX_EPOCH)),
-            assistant: "support".to_owned(),
-            customer: Customer::new(Some("u1".to_owned()), None, None).unwrap(),
-            owner,
-            handoff: None,
-            opted_out,
-            epoch: 0,
-            version: 0,
-            language: None,
-            profile: crate::domain::Profile::default(),
-            opened_at: Timestamp::UNIX_EPOCH,
-            window_expires_at: at(24 * 60),
-            summary: None,
-        }
-    }
-
-    fn messages(texts: &[&str]) -> Vec<Message> {
-        let message = |text: &&str| Message {
-            id: MessageId(new_id(Timestamp::UNIX_EPOCH)),
-            seq: 1,
-            author: Author::Customer,
-            text: (*text).into(),
-            media: Vec::new(),
-            at: Timestamp::UNIX_EPOCH,
-            is_poison: false,
-        };
-        texts.iter().map(message).collect()
-    }
-
-    /// Gives the decision in a few words, right after the messages came.
-    fn decided(owner: Owner, opted_out: bool, has_desk: bool, texts: &[&str]) -> String {
-        let terms = Terms {
-            has_desk,
-            may_return: MayReturn::Pending,
-            on_late: Instead::Apologise,
-            on_unanswered: Instead::Apologise,
-            reply_ttl: Duration::from_mins(15),
-            now: at(0),
-        };
-        in_words(&conversation(owner, opted_out), texts, terms)
-    }
-
-    fn in_words(conversation: &Conversation, texts: &[&str], terms: Terms) -> String {
-        let rules = Rules::parse(RULES).unwrap();
-        match screen(conversation, &messages(texts), &rules, terms) {
-            Screened::Ask => "ask".to_owned(),
-            Screened::Decided(Decision::Forward) => "forward".to_owned(),
-            Screened::Decided(Decision::Suppress(why)) => format!("suppress {why:?}"),
-            Screened::Decided(
-                Decision::OptOut { rule } | Decision::OptIn { rule } | Decision::Return { rule },
-            ) => rule,
-            Screened::Decided(Decision::Canned { key, rule }) => format!("{key} {rule:?}"),
-            Screened::Decided(Decision::HandOff {
-                evidence, reason, ..
-            }) => match reason {
-                HandoffReason::CustomerAsked => format!("hand off: {}", evidence.0),
-                reason => format!("hand off for {}: {}", reason.as_str(), evidence.0),
-            },
-            Screened::Decided(other) => format!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_decided_without_a_model() {
-        use Owner::{Assistant, Human, Pending};
-        for (owner, opted_out, has_desk, texts, decision) in [
-            (Assistant, false, true, &["hello"][..], "ask"),
-            (
-                Assistant,
-                false,
-                true,
-                &["I want a person now"],
-                "hand off: I want a person now",
-            ),
-            (
-                Assistant,
-                false,
-                true,
-                &["hi", "I want a person", "ok?"],
-                "hand off: I want a person",
-            ),
-            (Assistant, false, false, &["I want a person"], "ask"),
-            (
-                Assistant,
-                false,
-                true,
-                &["opening hours?"],
-                "hours Some(\"hours\")",
-            ),
-            (
-                Assistant,
-                false,
-                true,
-                &["opening hours?", "I want a person"],
-                "hand off: I want a person",
-            ),
-            (Assistant, false, true, &["I want a person", "stop"], "bye"),
-            (Assistant, false, true, &["", " "], "media None"),
-            (Assistant, false, true, &["", "hello"], "ask"),
-            (Assistant, false, true, &["start"], "ask"),
-            (Assistant, true, true, &["hello"], "suppress OptedOut"),
-            (
-                Assistant,
-                true,
-                true,
-                &["I want a person"],
-                "suppress OptedOut",
-            ),
-            (Assistant, true, true, &["start"], "back"),
-            (Pending, false, true, &["hello"], "forward"),
-            (Human, false, true, &["opening hours?"], "forward"),
-            (Human, false, true, &["I want a person"], "forward"),
-            (Pending, false, true, &["bot"], "machine"),
-            (Pending, false, true, &["bot", "stop"], "bye"),
-            (Human, false, true, &["bot"], "forward"),
-            (Assistant, false, true, &["bot"], "ask"),
-            (Human, false, true, &["stop"], "bye"),
-            (Human, true, true, &["hello"], "forward"),
-        ] {
-            assert_eq!(
-                decided(owner, opted_out, has_desk, texts),
-                decision,
-                "{owner:?} {opted_out} {texts:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_too_old_gets_no_answer_and_after_a_day_nothing_at_all() {
-        use Instead::{Apologise, HandOff};
-        for (minutes, on_late, has_desk, text, decision) in [
-            (14, Apologise, true, "hello", "ask"),
-            (15, Apologise, true, "hello", "Apologise"),
-            (15, HandOff, true, "hello", "hand off for failure: hello"),
-            (15, HandOff, false, "hello", "Apologise"),
-            (15, Apologise, true, "opening hours?", "Apologise"),
-            (
-                15,
-                Apologise,
-                true,
-                "I want a person",
-                "hand off: I want a person",
-            ),
-            (15, Apologise, true, "stop", "bye"),
-            (24 * 60 - 1, Apologise, true, "hello", "Apologise"),
-            (24 * 60, Apologise, true, "hello", "suppress Expired"),
-            (24 * 60, HandOff, true, "hello", "suppress Expired"),
-            (
-                24 * 60,
-                Apologise,
-                true,
-                "I want a person",
-                "hand off: I want a person",
-            ),
-        ] {
-            let terms = Terms {
-                has_desk,
-                may_return: MayReturn::Pending,
-                on_late,
-                on_unanswered: Apologise,
-                reply_ttl: Duration::from_mins(15),
-                now: at(minutes),
-            };
-            let conversation = conversation(Owner::Assistant, false);
-            let decided = in_words(&conversation, &[text], terms);
-            assert_eq!(decided, decision, "{minutes} {on_late:?} {text}");
-        }
-    }
-
-    #[test]
-    fn one_fresh_message_makes_all_worth_an_answer() {
-        let terms = Terms {
-            has_desk: true,
-            may_return: MayReturn::Pending,
-            on_late: Instead::Apologise,
-            on_unanswered: Instead::Apologise,
-            reply_ttl: Duration::from_mins(15),
-            now: at(20),
-        };
-        let mut waiting = messages(&["hello", "anybody there?"]);
-        waiting[1].at = at(6);
-        let rules = Rules::parse(RULES).unwrap();
-        let conversation = conversation(Owner::Assistant, false);
-        let screened = screen(&conversation, &waiting, &rules, terms);
-        assert_eq!(screened, Screened::Ask);
-    }
-}
+mod tests;

@@ -205,6 +205,13 @@ impl Route {
                 Some(campaign) => workspace.send(delivery, campaign, text).await,
                 None => misrouted(),
             },
+            (
+                Self::Workspace { workspace, .. },
+                Payload::Subscription {
+                    group,
+                    is_subscribed,
+                },
+            ) => workspace.subscribe(delivery, group, *is_subscribed).await,
             (Self::Desk { desk, .. }, Payload::Event { body, .. }) => {
                 desk.send(delivery, body).await
             }

@@ -287,6 +287,10 @@ fn count(metrics: &Metrics, claimed: &Claimed, settlement: &Settlement, end: Tur
             let why = EndReason::CustomerReturned.as_str();
             metrics.work().handoff_ended(why);
         }
-        Ownership::Keep | Ownership::Extend { .. } | Ownership::OptOut | Ownership::OptIn => {}
+        Ownership::Keep
+        | Ownership::Extend { .. }
+        | Ownership::OptOut
+        | Ownership::OptIn
+        | Ownership::Pass(_) => {}
     }
 }

@@ -11,15 +11,19 @@ use frontdesk::rules::{Action, Rules};
 
 const DATA: &str = "../shared/evaluation/dev";
 
-/// The bars. A false handoff costs a person's time and a false opt-out a customer, so both are rare by design.
+/// The bars, for what escalates: an offer is counted apart, and is neither a hit nor a false alarm. A false handoff costs a person's time and a false opt-out a customer, so both are rare by design.
 const PRECISION_MIN: f64 = 0.97;
 const HANDOFF_RECALL_MIN: f64 = 0.80;
 const OPT_OUT_RECALL_MIN: f64 = 0.85;
 const NEGATED_ESCALATED_MAX: f64 = 0.02;
 
+/// An offer that nobody asked for takes the place of an answer.
+const OFFERED_IN_VAIN_MAX: f64 = 0.02;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Handoff,
+    Offer,
     OptOut,
     Nothing,
 }
@@ -31,9 +35,18 @@ struct Tally {
     misses: u32,
     false_alarms: u32,
     others: u32,
+    /// Of all these, those that were offered a person.
+    offered: u32,
+    /// Of those, the ones that wanted none.
+    offered_in_vain: u32,
 }
 
 impl Tally {
+    fn offer(&mut self, wanted: bool) {
+        self.offered += 1;
+        self.offered_in_vain += u32::from(!wanted);
+    }
+
     fn count(&mut self, wanted: bool, found: bool) {
         match (wanted, found) {
             (true, true) => self.hits += 1,
@@ -48,6 +61,8 @@ impl Tally {
         self.misses += other.misses;
         self.false_alarms += other.false_alarms;
         self.others += other.others;
+        self.offered += other.offered;
+        self.offered_in_vain += other.offered_in_vain;
         self
     }
 
@@ -107,6 +122,9 @@ fn the_shipped_phrases_reach_their_bars() {
             ] {
                 let row = table.entry((field("lang"), kind.clone())).or_default();
                 row.count(wanted == which, found == which);
+                if found == Wanted::Offer && which == Wanted::Handoff {
+                    row.offer(wanted == which);
+                }
             }
         }
     }
@@ -118,6 +136,7 @@ fn the_shipped_phrases_reach_their_bars() {
 fn found(rules: &Rules, text: &str) -> Wanted {
     match rules.screen(text).map(|hit| &hit.rule.action) {
         Some(Action::Escalate) => Wanted::Handoff,
+        Some(Action::Offer { .. }) => Wanted::Offer,
         Some(Action::OptOut) => Wanted::OptOut,
         _ => Wanted::Nothing,
     }
@@ -125,8 +144,8 @@ fn found(rules: &Rules, text: &str) -> Wanted {
 
 fn print(title: &str, table: &Table) {
     println!(
-        "\n{title:<8} {:<14} {:>6} {:>6} {:>6} {:>6}",
-        "kind", "lines", "hits", "missed", "false"
+        "\n{title:<8} {:<14} {:>6} {:>6} {:>6} {:>6} {:>8}",
+        "kind", "lines", "hits", "missed", "false", "offered"
     );
     for ((language, kind), tally) in table {
         let Tally {
@@ -134,13 +153,22 @@ fn print(title: &str, table: &Table) {
             misses,
             false_alarms,
             others,
+            offered,
+            ..
         } = tally;
         let lines = hits + misses + false_alarms + others;
-        println!("{language:<8} {kind:<14} {lines:>6} {hits:>6} {misses:>6} {false_alarms:>6}");
+        println!(
+            "{language:<8} {kind:<14} {lines:>6} {hits:>6} {misses:>6} {false_alarms:>6} {offered:>8}"
+        );
     }
     for (language, tally) in by_language(table) {
         let (precision, recall) = (tally.precision(), tally.recall());
-        println!("{language:<8} precision {precision:.3}, recall {recall:.3}");
+        let offered = tally.offered - tally.offered_in_vain;
+        let heard = share(tally.hits + offered, tally.misses - offered);
+        println!(
+            "{language:<8} precision {precision:.3}, recall {recall:.3}, with offers {heard:.3}; offered {} ({} in vain)",
+            tally.offered, tally.offered_in_vain
+        );
     }
 }
 
@@ -164,6 +192,9 @@ fn check(handoffs: &Table, opt_outs: &Table) {
             "handoff recall, {language}"
         );
     }
+    let nobody = handoffs.values().fold(Tally::default(), Tally::add);
+    let vain = f64::from(nobody.offered_in_vain) / f64::from(nobody.false_alarms + nobody.others);
+    assert!(vain <= OFFERED_IN_VAIN_MAX, "offers that nobody asked for");
     let all = opt_outs.values().fold(Tally::default(), Tally::add);
     assert!(all.precision() >= PRECISION_MIN, "opt-out precision");
     assert!(all.recall() >= OPT_OUT_RECALL_MIN, "opt-out recall");

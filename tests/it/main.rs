@@ -36,6 +36,7 @@ mod profiles;
 mod prompts;
 mod raw;
 mod room;
+mod rules;
 mod silence;
 mod spending;
 mod stop;

@@ -103,12 +103,16 @@ pub(crate) fn marked(folder: &Path, mark: &str) {
         "media",
         "no_agent",
         "no_agent_yet",
+        "media_several",
+        "offer",
         "opted_in",
         "opted_out",
         "returned",
     ]
     .map(|key| format!("{key} = \"{key}\"\n"));
-    let texts = texts.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");
+    let closed = ["handoff_closed", "handoff_message"];
+    let closed = closed.map(|key| format!("{key} = \"{key} {{opens}}\"\n"));
+    let texts = texts.concat() + &closed.concat() + &format!("fallback = \"Sorry, {mark}.\"\n");
     for (file, text) in [
         (
             "system.md",

@@ -16,9 +16,9 @@ use std::time::Duration;
 use frontdesk::braze::{self, InboundLimits};
 use frontdesk::clock::{Clock, later};
 use frontdesk::domain::{
-    Attempted, Author, Clearance, ConversationId, Customer, Dedupe, Delivery, DeliveryId,
-    EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery, OnUnknown,
-    Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
+    Aftermath, Attempted, Author, Clearance, ConversationId, Customer, Dedupe, Delivery,
+    DeliveryId, EndReason, Failure, Handoff, HandoffId, HandoffReason, Inbound, Lane, NewDelivery,
+    OnUnknown, Outcome, Owner, Ownership, Payload, Priority, Said, Settlement, Suppression, new_id,
 };
 use frontdesk::metrics;
 use frontdesk::redact::Private;
@@ -1846,7 +1846,7 @@ impl Bench {
             .iter()
             .filter_map(|delivery| match &delivery.payload {
                 Payload::Reply { text } => Some(said(Author::Assistant, text)),
-                Payload::Event { .. } => None,
+                Payload::Event { .. } | Payload::Subscription { .. } => None,
             });
         let settlement = Settlement {
             said: words.collect(),
@@ -2040,6 +2040,7 @@ fn silent(outcome: Outcome) -> Settlement {
         deliveries: Vec::new(),
         ownership: Ownership::Keep,
         language: None,
+        aftermath: Aftermath::default(),
     }
 }
 
@@ -2088,6 +2089,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
 fn words(deliveries: &[Delivery]) -> Vec<String> {
     let word = |delivery: &Delivery| match &delivery.payload {
         Payload::Reply { text } => text.0.clone(),
+        Payload::Subscription { group, .. } => group.clone(),
         Payload::Event { name, .. } => name.clone(),
     };
     deliveries.iter().map(word).collect()

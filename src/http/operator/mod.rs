@@ -6,6 +6,7 @@ mod asked;
 mod audit;
 mod auth;
 mod config;
+mod consent;
 mod conversations;
 mod deliveries;
 mod erasures;
@@ -44,6 +45,8 @@ pub struct Office {
     pub reply_ttl: Duration,
     /// How long a conversation stays with people, by assistant; those without a desk are left out.
     pub idle: BTreeMap<String, Duration>,
+    /// The subscription group in Braze that follows consent, by assistant, where one does.
+    pub subscription_groups: BTreeMap<String, String>,
 }
 
 /// Gives all routes: the API, the measures, and health as the public listener has it.
@@ -74,6 +77,8 @@ fn api() -> OpenApiRouter<Arc<Office>> {
         .routes(routes!(conversations::one))
         .routes(routes!(conversations::take_over))
         .routes(routes!(conversations::release))
+        .routes(routes!(consent::opt_out))
+        .routes(routes!(consent::opt_in))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::one))
         .routes(routes!(deliveries::retry))

@@ -77,6 +77,7 @@ impl Lineup {
 /// Gives a question with a rule to pick, as assistants have them: some servers take a schema only without.
 fn question() -> Question {
     Question {
+        images: Vec::new(),
         system: "You answer the customers of a shop, briefly.".to_owned(),
         turns: vec![Turn {
             role: Role::User,

@@ -156,6 +156,15 @@ pub trait Operations: Send + Sync {
     /// Gives the conversation back to the assistant.
     async fn release(&self, end: HandoffEnd, actor: Actor) -> Result<Ended, StoreError>;
 
+    /// Writes down whether the customer wants no more messages, and what Braze is told of it. `false` where there is no such conversation.
+    async fn consent(
+        &self,
+        id: ConversationId,
+        opted_out: bool,
+        told: Option<NewDelivery>,
+        actor: Actor,
+    ) -> Result<bool, StoreError>;
+
     /// Lists deliveries, the newest first.
     async fn deliveries(
         &self,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 use super::super::{Batch, StoreError};
 use super::Here;
@@ -19,6 +20,9 @@ use crate::redact::Private;
 /// The stored name of words for the customer; any other name is a desk event's.
 const REPLY: &str = "reply";
 
+/// The stored name of what Braze is to know of the customer's consent: no words, so nothing of what holds for those does.
+pub(super) const SUBSCRIPTION: &str = "subscription";
+
 /// What an error message keeps of the other side's words.
 const ERROR_CHARS: usize = 500;
 
@@ -31,8 +35,12 @@ pub(super) fn insert(
     delivery: &NewDelivery,
 ) -> Result<(), StoreError> {
     let (name, body) = match &delivery.payload {
-        Payload::Reply { text } => (REPLY, text),
-        Payload::Event { name, body } => (name.as_str(), body),
+        Payload::Reply { text } => (REPLY, text.0.clone()),
+        Payload::Subscription {
+            group,
+            is_subscribed,
+        } => (SUBSCRIPTION, json!([group, is_subscribed]).to_string()),
+        Payload::Event { name, body } => (name.as_str(), body.0.clone()),
     };
     connection
         .prepare_cached(
@@ -45,7 +53,7 @@ pub(super) fn insert(
             conversation,
             delivery.payload.lane().as_str(),
             name,
-            body.0,
+            body,
             delivery.priority as i64,
             millis(now),
             millis(delivery.expires_at),
@@ -125,13 +133,26 @@ fn claimed(
 fn read_delivery(row: &Row<'_>, lane: Lane) -> Result<Delivery, StoreError> {
     let column = |offset| CONVERSATION_COLUMNS + offset;
     let name: String = row.get(column(1))?;
-    let body = Private(row.get(column(2))?);
+    let body: String = row.get(column(2))?;
     Ok(Delivery {
         id: DeliveryId(row.get(column(0))?),
         conversation: read_conversation(row)?,
         payload: match lane {
-            Lane::Braze => Payload::Reply { text: body },
-            Lane::Desk => Payload::Event { name, body },
+            Lane::Braze if name == SUBSCRIPTION => {
+                let (group, is_subscribed) =
+                    serde_json::from_str(&body).map_err(|error| unreadable(&error))?;
+                Payload::Subscription {
+                    group,
+                    is_subscribed,
+                }
+            }
+            Lane::Braze => Payload::Reply {
+                text: Private(body),
+            },
+            Lane::Desk => Payload::Event {
+                name,
+                body: Private(body),
+            },
         },
         attempts: row.get(column(3))?,
         created_at: time(row.get(column(4))?)?,
@@ -153,7 +174,8 @@ pub(super) fn clear(
                  WHEN d.lane = 'braze' AND d.priority >= ?5 AND c.opted_out THEN 'opted_out'
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND c.owner <> 'assistant' THEN 'human_took_over'
                  WHEN d.lane = 'braze' AND d.priority >= ?4 AND d.epoch < c.epoch THEN 'superseded'
-                 WHEN d.expires_at <= ?3 OR (d.lane = 'braze' AND c.window_expires_at <= ?3) THEN 'expired'
+                 WHEN d.expires_at <= ?3 OR (d.lane = 'braze' AND d.name <> 'subscription' AND c.window_expires_at <= ?3)
+                     THEN 'expired'
              END
              FROM delivery d JOIN conversation c ON c.key = d.conversation
              WHERE d.id = ?1 AND d.node = ?2 AND d.state = 'ready'",
@@ -233,7 +255,8 @@ pub(super) fn attempted(
     }))
 }
 
-/// Does with a delivery of unknown fate what the policy says. A desk knows duplicates by their id, so it gets another.
+/// Does with a delivery of unknown fate what the policy says. A desk knows duplicates by their id, and consent is the same
+/// said twice, so these go again.
 pub(super) fn unknown(
     connection: &Connection,
     here: Here,
@@ -242,11 +265,11 @@ pub(super) fn unknown(
     at: Timestamp,
     error: &str,
 ) -> Result<(), StoreError> {
-    let (braze, doubted): (bool, bool) = connection
-        .prepare_cached("SELECT lane = 'braze', possible_duplicate FROM delivery WHERE key = ?")?
+    let (is_words, doubted): (bool, bool) = connection
+        .prepare_cached("SELECT lane = 'braze' AND name <> 'subscription', possible_duplicate FROM delivery WHERE key = ?")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let end = match policy {
-        _ if !braze => return again(connection, key, at, error, (true, true)),
+        _ if !is_words => return again(connection, key, at, error, (true, true)),
         OnUnknown::ResendOnce if !doubted => {
             return again(connection, key, at, error, (true, true));
         }

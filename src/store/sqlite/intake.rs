@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::super::{Accepted, NewMessage, Quarantined, StoreError};
+use super::passes;
 use super::rows::{media_column, millis, unreadable};
 use crate::clock::later;
 use crate::domain::{MessageId, new_id};
@@ -102,6 +103,9 @@ fn touch_conversation(
     message: &NewMessage,
 ) -> Result<(i64, i64, bool), StoreError> {
     let inbound = &message.inbound;
+    let customer = inbound.customer.key();
+    // Who was passed on to another assistant is that one's, whoever he writes to.
+    let assistant = passes::follow(connection, now, &message.assistant, &customer)?;
     let burst = message.burst;
     let (quiet, cap) = match message.urgent {
         true => (now, now),
@@ -130,8 +134,8 @@ fn touch_conversation(
     let row = statement.query_row(
         params![
             new_id(now),
-            message.assistant,
-            inbound.customer.key().0,
+            assistant,
+            customer.0,
             inbound.customer.external_id().map(|id| &id.0),
             inbound.customer.braze_id().map(|id| &id.0),
             inbound.customer.phone().map(|phone| &phone.0),

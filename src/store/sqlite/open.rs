@@ -11,11 +11,12 @@ use super::super::StoreError;
 use super::sound;
 
 /// Each migration brings the file one version up; its place in the list is the version it brings about.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
 ];
 

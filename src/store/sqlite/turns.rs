@@ -11,7 +11,7 @@ use super::rows::{
     CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, collect, millis, pass_by, read_conversation,
     read_message, time,
 };
-use super::{deliveries, handoffs, history, unsent};
+use super::{course, deliveries, handoffs, history, passes, unsent};
 use crate::domain::{
     Conversation, EndReason, Failure, HandoffId, Outcome, Ownership, Priority, Settlement,
 };
@@ -131,6 +131,9 @@ fn claimed(
             .execute([row])?;
         return Ok(None);
     }
+    let passes = connection
+        .prepare_cached("SELECT max(passes) FROM message WHERE conversation = ? AND turn IS NULL")?
+        .query_row([row], |row| row.get(0))?;
     let lease = Lease {
         conversation: conversation.id,
         assistant: conversation.assistant.clone(),
@@ -141,6 +144,8 @@ fn claimed(
         ground: CancellationToken::new(),
     };
     Ok(Some(Claimed {
+        course: course::read(connection, here, row)?,
+        passes,
         conversation,
         waiting,
         crashes: u32::try_from(attempts - 1).unwrap_or_default(),
@@ -179,6 +184,7 @@ pub(super) fn settle(
     }
     let version = version + 1;
     record_outcome(connection, lease, settlement, version)?;
+    course::note(connection, (lease.row, version), settlement)?;
     history::say(
         connection,
         here.now,
@@ -187,7 +193,10 @@ pub(super) fn settle(
         version,
         &settlement.said,
     )?;
-    let epoch = change_ownership(connection, here.now, lease, &settlement.ownership)?;
+    let epoch = change_ownership(connection, here, lease, (settlement, version))?;
+    if settlement.outcome == Outcome::Failed(Failure::NoAssistant) {
+        passes::undo(connection, lease)?;
+    }
     // Messages that crash the gateway are not tried again for the sake of a newer one, so nothing supersedes the apology.
     let epoch = match settlement.outcome {
         Outcome::Failed(Failure::Poison) => i64::MAX,
@@ -272,6 +281,11 @@ fn record_outcome(
     settlement: &Settlement,
     version: i64,
 ) -> Result<(), StoreError> {
+    let up_to = match settlement.ownership {
+        // Who is passed on takes all with him, also what has come meanwhile.
+        Ownership::Pass(_) => i64::MAX,
+        _ => lease.up_to,
+    };
     connection
         .prepare_cached(
             "UPDATE message INDEXED BY message_waiting SET turn = ?, outcome = ?, rule = ?, prompt_version = ?
@@ -283,7 +297,7 @@ fn record_outcome(
             settlement.rule,
             settlement.prompt_version,
             lease.row,
-            lease.up_to,
+            up_to,
         ])?;
     Ok(())
 }
@@ -291,9 +305,9 @@ fn record_outcome(
 /// Applies what changes about who may speak. Gives the epoch after it: a change shifts the ground.
 fn change_ownership(
     connection: &Connection,
-    now: Timestamp,
+    here: Here,
     lease: &Lease,
-    ownership: &Ownership,
+    (settlement, version): (&Settlement, i64),
 ) -> Result<i64, StoreError> {
     let set = |column: &str, value: bool| {
         connection
@@ -302,7 +316,7 @@ fn change_ownership(
             ))?
             .execute(params![value, lease.row])
     };
-    match ownership {
+    match &settlement.ownership {
         Ownership::Keep => return Ok(lease.epoch),
         Ownership::Extend { returns_at } => {
             connection
@@ -315,11 +329,21 @@ fn change_ownership(
                 .prepare_cached("SELECT handoff FROM conversation WHERE key = ?")?
                 .query_row([lease.row], |row| row.get::<_, Option<Uuid>>(0))?;
             let reason = EndReason::CustomerReturned;
-            handoffs::close(connection, now, lease.row, handoff.map(HandoffId), reason)?;
+            handoffs::close(
+                connection,
+                here.now,
+                lease.row,
+                handoff.map(HandoffId),
+                reason,
+            )?;
         }
         Ownership::OptOut => drop(set("opted_out", true)?),
         Ownership::OptIn => drop(set("opted_out", false)?),
-        Ownership::HandOff(handoff) => handoffs::begin(connection, now, lease.row, handoff)?,
+        Ownership::HandOff(handoff) => handoffs::begin(connection, here.now, lease.row, handoff)?,
+        Ownership::Pass(passing) => {
+            passes::pass(connection, here, lease, version, passing)?;
+            return Ok(lease.epoch);
+        }
     }
     Ok(lease.epoch + 1)
 }

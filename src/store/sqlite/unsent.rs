@@ -6,7 +6,7 @@ use super::super::StoreError;
 use super::Here;
 use super::deliveries::finish;
 use super::rows::{collect, millis};
-use crate::domain::{Failure, Lane, Outcome, Priority, Suppression};
+use crate::domain::{Failure, Outcome, Priority, Suppression};
 
 /// Takes back the replies of a conversation that still wait to leave although a newer message has come, and every apology:
 /// whatever is said next is better than both. Gives how many there were.
@@ -64,19 +64,21 @@ pub(super) fn expire(connection: &Connection, here: Here, limit: i64) -> Result<
     Ok(keys.len())
 }
 
-/// Ends a delivery that may not leave. Words are dropped; an event that the desk never took is kept for an operator.
+/// Ends a delivery that may not leave. Words are dropped; what the desk or Braze never came to know is kept for an operator.
 pub(super) fn give_up(
     connection: &Connection,
     here: Here,
     key: i64,
     why: Suppression,
 ) -> Result<(), StoreError> {
-    let lane: String = connection
-        .prepare_cached("SELECT lane FROM delivery WHERE key = ?")?
+    let are_words: bool = connection
+        .prepare_cached(
+            "SELECT lane = 'braze' AND name <> 'subscription' FROM delivery WHERE key = ?",
+        )?
         .query_row([key], |row| row.get(0))?;
-    let state = match lane == Lane::Desk.as_str() {
-        true => "dead",
-        false => "dropped",
+    let state = match are_words {
+        true => "dropped",
+        false => "dead",
     };
     let outcome = Outcome::Suppressed(why);
     finish(connection, here, key, state, Some(outcome.as_str()))?;
@@ -97,7 +99,7 @@ pub(super) fn unsay(connection: &Connection, key: i64, outcome: Outcome) -> Resu
     }
     set_outcome(connection, key, outcome)?;
     let (conversation, turn, is_reply): (i64, i64, bool) = connection
-        .prepare_cached("SELECT conversation, turn, lane = 'braze' FROM delivery WHERE key = ?")?
+        .prepare_cached("SELECT conversation, turn, lane = 'braze' AND name <> 'subscription' FROM delivery WHERE key = ?")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     if is_reply && forget(connection, conversation, turn)? > 0 {
         connection
@@ -116,7 +118,7 @@ pub(super) fn set_outcome(
     connection
         .prepare_cached(
             "UPDATE message SET outcome = ?1 FROM delivery d
-             WHERE d.key = ?2 AND d.lane = 'braze' AND message.conversation = d.conversation
+             WHERE d.key = ?2 AND d.lane = 'braze' AND d.name <> 'subscription' AND message.conversation = d.conversation
                AND message.turn = d.turn AND message.author = 'customer'
                AND message.outcome IN ('replied', 'canned')",
         )?
@@ -169,7 +171,7 @@ fn reopen(
     forget(connection, conversation, turn)?;
     connection
         .prepare_cached(
-            "UPDATE message SET turn = NULL, outcome = NULL, rule = NULL, prompt_version = NULL
+            "UPDATE message SET turn = NULL, outcome = NULL, rule = NULL, prompt_version = NULL, help = NULL, is_repeat = 0
              WHERE conversation = ? AND turn = ? AND author = 'customer'",
         )?
         .execute([conversation, turn])?;

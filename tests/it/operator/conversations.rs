@@ -292,3 +292,37 @@ async fn what_is_not_there_or_not_well_asked_is_said() {
     }
     world.end().await;
 }
+
+#[tokio::test]
+async fn consent_that_was_given_elsewhere_is_written_down_once_and_said_by_nobody() {
+    let world = World::start().await;
+    world.model.respond_with(|_| Reply::says("Hello."));
+    world.tells("ana", "good morning to you").await;
+    let id = conversation_of(&world, "ana").await;
+    let path = format!("/operator/v1/conversations/{id}");
+    for _ in 0..2 {
+        let answer = act(&world, &format!("{path}/opt_out")).await;
+        assert_eq!(
+            (answer.status, &answer.body["opted_out"]),
+            (200, &true.into())
+        );
+    }
+    world.tells("ana", "are you still there").await;
+    assert_eq!(world.outcomes("ana"), ["replied", "suppressed(opted_out)"]);
+    assert_eq!(world.heard("ana"), ["Hello."]);
+    let answer = act(&world, &format!("{path}/opt_in")).await;
+    assert_eq!(
+        (answer.status, &answer.body["opted_out"]),
+        (200, &false.into())
+    );
+    world.tells("ana", "and now, are you there").await;
+    assert_eq!(world.heard("ana").len(), 2);
+    let audit = read(&world, &format!("/operator/v1/audit?subject={id}")).await;
+    assert_eq!(
+        each(&audit, "action"),
+        ["conversation.opt_in", "conversation.opt_out"]
+    );
+    let nobody = "/operator/v1/conversations/00000000-0000-7000-8000-000000000000/opt_out";
+    assert_eq!(act(&world, nobody).await.status, 404);
+    world.end().await;
+}

@@ -110,6 +110,8 @@ async fn roles_are_as_they_were_decided() {
             "admin GET erasures/{id}",
             "admin POST erasures",
             "operator DELETE quarantine/{id}",
+            "operator POST conversations/{id}/opt_in",
+            "operator POST conversations/{id}/opt_out",
             "operator POST conversations/{id}/release",
             "operator POST conversations/{id}/takeover",
             "operator POST deliveries/{id}/drop",

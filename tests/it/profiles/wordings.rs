@@ -62,6 +62,7 @@ impl Asked {
     async fn ask(&self, text: &str) -> Result<Answered, Fault> {
         let compose = || {
             Ok::<_, std::convert::Infallible>(Question {
+                images: Vec::new(),
                 system: "You are Ada.".to_owned(),
                 turns: vec![Turn {
                     role: Role::User,

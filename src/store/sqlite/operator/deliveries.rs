@@ -133,7 +133,8 @@ pub(super) fn decide(
 ) -> Result<(Decided, Option<Lane>), StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT d.key, d.state, d.lane = 'braze', c.window_expires_at FROM delivery d
+            "SELECT d.key, d.state, d.lane = 'braze' AND d.name <> 'subscription', c.window_expires_at, d.lane = 'braze'
+             FROM delivery d
              JOIN conversation c ON c.key = d.conversation WHERE d.id = ?",
         )?
         .query_row([id.0], |row| {
@@ -142,10 +143,11 @@ pub(super) fn decide(
                 row.get::<_, String>(1)?,
                 row.get::<_, bool>(2)?,
                 row.get::<_, i64>(3)?,
+                row.get::<_, bool>(4)?,
             ))
         })
         .optional()?;
-    let Some((key, state, is_reply, window)) = found else {
+    let Some((key, state, is_reply, window, to_braze)) = found else {
         return Ok((Decided::Unknown, None));
     };
     let state = DeliveryState::from_name(&state).ok_or_else(|| unreadable(&state))?;
@@ -166,7 +168,7 @@ pub(super) fn decide(
                 return Ok((Decided::WindowOver, None));
             }
             retry(connection, here, key, expires_at)?;
-            lane = Some(if is_reply { Lane::Braze } else { Lane::Desk });
+            lane = Some(if to_braze { Lane::Braze } else { Lane::Desk });
             "delivery.retry"
         }
         Decision::Sent => {
@@ -221,7 +223,7 @@ fn answer(connection: &Connection, here: Here, key: i64) -> Result<(), StoreErro
     connection
         .prepare_cached(
             "UPDATE message SET outcome = 'replied' FROM delivery d
-             WHERE d.key = ? AND d.lane = 'braze' AND message.conversation = d.conversation
+             WHERE d.key = ? AND d.lane = 'braze' AND d.name <> 'subscription' AND message.conversation = d.conversation
                AND message.turn = d.turn AND message.author = 'customer'
                AND message.outcome IN ('failed(delivery)', 'failed(delivery_unknown)')",
         )?
@@ -231,7 +233,7 @@ fn answer(connection: &Connection, here: Here, key: i64) -> Result<(), StoreErro
             "INSERT INTO message (conversation, seq, id, author, text, at, turn)
              SELECT c.key, c.last_seq + 1, ?2, 'assistant', d.body, ?3, d.turn
              FROM delivery d JOIN conversation c ON c.key = d.conversation
-             WHERE d.key = ?1 AND d.lane = 'braze' AND NOT EXISTS (
+             WHERE d.key = ?1 AND d.lane = 'braze' AND d.name <> 'subscription' AND NOT EXISTS (
                  SELECT 1 FROM message m WHERE m.conversation = c.key AND m.turn = d.turn AND m.author = 'assistant')",
         )?
         .execute(params![key, new_id(here.now), millis(here.now)])?;

@@ -2,6 +2,7 @@
 
 mod acts;
 mod audit;
+mod consent;
 mod conversations;
 mod deliveries;
 mod erase;
@@ -78,6 +79,23 @@ impl Operations for Sqlite {
         self.wake.desk.ring();
         self.wake.turns.ring();
         Ok(ended)
+    }
+
+    async fn consent(
+        &self,
+        id: ConversationId,
+        opted_out: bool,
+        told: Option<NewDelivery>,
+        actor: Actor,
+    ) -> Result<bool, StoreError> {
+        let is_known = self
+            .write(move |connection, here| {
+                consent::set(connection, here, id, (opted_out, told.as_ref()), &actor)
+            })
+            .await?;
+        // Replies that wait are dropped now rather than at the next look.
+        self.wake.braze.ring();
+        Ok(is_known)
     }
 
     async fn deliveries(
