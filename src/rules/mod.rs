@@ -67,6 +67,18 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Gives the name that a rules file has for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Escalate => "escalate",
+            Self::OptOut => "opt_out",
+            Self::OptIn => "opt_in",
+            Self::Reply { .. } => "reply",
+        }
+    }
+}
+
 /// A rule that a message met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit<'a> {

@@ -495,8 +495,13 @@ fn a_chat_needs_an_assistant_that_is_there_and_the_key_of_its_model() {
         shown.contains("NO_KEY") && shown.contains("--stand-in"),
         "{shown}"
     );
-    let shown = chats(folder.path(), &["--stand-in"], "hello there, my friend\n");
+    let shown = chats(
+        folder.path(),
+        &["--stand-in"],
+        "hello there, my friend\n/agent release\n",
+    );
     assert!(shown.contains("replied"), "{shown}");
+    assert!(shown.contains("no agent has the conversation"), "{shown}");
 }
 
 #[test]

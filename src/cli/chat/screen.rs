@@ -9,7 +9,6 @@ use super::command::HELP;
 use crate::cli::test::checks::Seen;
 use crate::config::Config;
 use crate::prompts::Folder;
-use crate::rules::Action;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -117,7 +116,7 @@ impl Screen {
                 }
                 None => format!("{DIM}no phrase met{PLAIN}"),
             };
-            anstream::println!("  {:<28} {:<9} {mark}", rule.name, action(&rule.action));
+            anstream::println!("  {:<28} {:<9} {mark}", rule.name, rule.action.as_str());
         }
     }
 
@@ -133,20 +132,4 @@ impl Screen {
             }
         }
     }
-}
-
-/// Gives the name that a rules file has for an action: that of the variant, in small letters.
-fn action(action: &Action) -> String {
-    let variant = format!("{action:?}");
-    let mut name = String::new();
-    for letter in variant
-        .chars()
-        .take_while(|letter| letter.is_alphanumeric())
-    {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.extend(letter.to_lowercase());
-    }
-    name
 }

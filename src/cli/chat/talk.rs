@@ -81,12 +81,15 @@ impl<'a> Talk<'a> {
                 self.stage.clock.advance(time);
                 self.stage.breathe().await?;
                 self.show_clock();
-                self.settle(Recorded::Advance(time), Vec::new()).await?;
+                self.settle(Recorded::Advance(time)).await?;
+            }
+            Command::Release if !self.has_desk() => {
+                Screen::complaint("without a `desk`, no agent has the conversation");
             }
             Command::Release => match self.watch.conversation() {
                 None => Screen::complaint("nobody has said anything yet"),
                 Some(conversation) => match self.stage.releases(conversation).await {
-                    Ok(()) => self.settle(Recorded::Release, Vec::new()).await?,
+                    Ok(()) => self.settle(Recorded::Release).await?,
                     Err(error) => Screen::complaint(&format!("{error:#}")),
                 },
             },
@@ -131,11 +134,11 @@ impl<'a> Talk<'a> {
         // A person who tries things out has nothing to add to a burst.
         self.stage.clock.advance(self.config.burst.quiet);
         let said = Recorded::Says(text.to_owned(), media.to_owned());
-        self.settle(said, vec![text.to_owned()]).await
+        self.settle(said).await
     }
 
     /// Waits until all is done, shows it, and writes it down.
-    async fn settle(&mut self, step: Recorded, texts: Vec<String>) -> anyhow::Result<()> {
+    async fn settle(&mut self, step: Recorded) -> anyhow::Result<()> {
         let real = Clock::system();
         let began = real.elapsed();
         let assistant = self.config.assistants.get(self.stage.assistant());
@@ -146,9 +149,6 @@ impl<'a> Talk<'a> {
         let took = real.elapsed().saturating_sub(began);
         let seen: Seen = self.watch.seen().await?;
         Screen::seen(&seen, took);
-        if !texts.is_empty() {
-            self.last = texts;
-        }
         let answers = self.watch.answers();
         self.record.add(step, seen, answers);
         self.watch.mark().await
@@ -190,6 +190,11 @@ impl<'a> Talk<'a> {
         self.last.clear();
         Screen::note("another customer, who has never written");
         Ok(())
+    }
+
+    fn has_desk(&self) -> bool {
+        let assistant = self.config.assistants.get(self.stage.assistant());
+        assistant.is_some_and(|own| own.desk.is_some())
     }
 
     fn why(&self) {
